@@ -1,0 +1,1 @@
+"""SHAPE: one model of a B2B company, whatever the source."""

@@ -1,0 +1,1 @@
+"""DEFINE: what is governed, in YAML."""

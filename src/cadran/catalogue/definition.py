@@ -1,0 +1,277 @@
+"""The governed definitions: KPI contracts, dimensions, targets, benchmarks and alert rules.
+
+A KPI is a YAML entry with an independent SQL oracle. Its numbers come from `Measure`s: an
+aggregation over the rows of one canonical table. Rates are in 0..1, money is decimal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+from cadran.errors import DefinitionError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["simple", "ratio", "cumulative", "derived", "conversion"]
+Aggregation = Literal["count", "sum", "mean", "count_distinct", "median", "min", "max", "survival"]
+Unit = Literal["rate", "count", "money", "money_per_day", "days", "hours", "months", "multiple"]
+Direction = Literal["up", "down", "band", "none"]
+Basis = Literal["period", "cohort", "balance"]
+Grade = Literal["A", "B", "C"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An aggregation over the rows of one canonical table.
+
+    Attributes:
+        entity: Canonical table.
+        agg: How rows are put together. ``survival`` keeps the durations of rows, finished or not,
+            for a Kaplan-Meier median.
+        expr: SQL expression over the table's columns that is aggregated; empty for ``count``.
+        where: SQL predicate that keeps rows; empty keeps all.
+        time: Day column (``x_on``) on which rows are dated.
+        event: For ``survival``, SQL predicate that is true when the duration has ended.
+        balance: True when every row up to the end of the period counts, as for a stock.
+        missing: For money, the SQL predicate of rows whose amount is known but has no rate into
+            the base currency; such rows make the figure undefined (rule G-14).
+    """
+
+    entity: str
+    agg: Aggregation = "count"
+    expr: str = ""
+    where: str = ""
+    time: str = ""
+    event: str = ""
+    balance: bool = False
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A way to break a number down.
+
+    Attributes:
+        id: Name in questions.
+        labels: Name in each language.
+        columns: Column that holds it, by entity.
+    """
+
+    id: str
+    labels: Mapping[str, str]
+    columns: Mapping[str, str]
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A level that a KPI should reach in one segment and span of time.
+
+    Attributes:
+        value: Level; the lower edge of a band.
+        high: Upper edge of a band, or None.
+        segment: Dimension values that it applies to; empty for all.
+        start: First day it holds, or None for always.
+        end: First day it no longer holds, or None.
+    """
+
+    value: Decimal
+    high: Decimal | None = None
+    segment: Mapping[str, str] = field(default_factory=dict)
+    start: date | None = None
+    end: date | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What others reach, with how far it can be believed.
+
+    Attributes:
+        low: Lower edge, or None.
+        high: Upper edge, or None.
+        source: Who says so.
+        year: Year of the figure, or None when it is not dated.
+        grade: A primary source seen, B secondary, C not traceable.
+        market: ``FR``, ``US`` or empty for any.
+        segment: Dimension values that it applies to; empty for all.
+        note: Caveats, in each language.
+    """
+
+    low: Decimal | None
+    high: Decimal | None
+    source: str
+    grade: Grade
+    year: int | None = None
+    market: str = ""
+    segment: Mapping[str, str] = field(default_factory=dict)
+    note: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AlertRule:
+    """When a reading deserves somebody's attention.
+
+    Attributes:
+        level: ``warn`` or ``alert``.
+        below: Raise when the whole interval is under this value, or None.
+        above: Raise when the whole interval is over this value, or None.
+        by: Dimensions checked one segment at a time.
+        min_n: Fewest cases, below which nothing is raised.
+        for_periods: How many periods in a row it must hold.
+    """
+
+    level: Literal["warn", "alert"]
+    below: Decimal | None = None
+    above: Decimal | None = None
+    by: tuple[str, ...] = ()
+    min_n: int = 0
+    for_periods: int = 1
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """One version of one governed KPI: the whole contract.
+
+    Attributes:
+        id: Name in questions, in snake case.
+        version: Version of the definition, such as ``1.0``.
+        effective_from: First day on which this version counts, or None for always.
+        effective_to: First day on which it no longer counts, or None.
+        names: Name in each language.
+        descriptions: What it says, in each language.
+        formula: Formula as people read it, in each language.
+        kind: ``simple`` one measure; ``ratio`` of two measures; ``cumulative`` a balance at the
+            end of each period; ``conversion`` a ratio over a cohort; ``derived`` from other KPIs.
+        unit: What the value is counted in.
+        direction: Which way is good.
+        basis: ``period`` dates both parts by when they happened, ``cohort`` by when the case
+            started, ``balance`` at the end of the period.
+        numerator: Upper measure, or the only one; None for ``derived``.
+        denominator: Lower measure, or None.
+        n: Measure that counts the cases, or None when the denominator does.
+        expression: For ``derived``, an arithmetic expression over the names in `inputs`.
+        inputs: For ``derived``, the KPI behind each name.
+        window_days: For ``conversion``, days within which the case must convert, or None.
+        dimensions: Dimensions that may break it down.
+        default_by: Dimensions that always break it down, such as ``stage``.
+        grains: Grains in which it may be asked.
+        scope: What it covers, in each language.
+        sources: Canonical entities and fields it rests on.
+        owner: Who answers for it.
+        team: Team on whose board it stands.
+        funnel: ``acquisition``, ``activation``, ``conversion``, ``expansion`` or ``retention``.
+        cadence: ``daily``, ``weekly``, ``monthly`` or ``quarterly``.
+        min_n: Fewest cases on which a verdict is given.
+        targets: Levels to reach.
+        benchmarks: Levels that others reach.
+        alerts: When to raise it.
+        hypothesis: Causal hypothesis, in each language.
+        interval: Which interval fits: ``wilson``, ``mean``, ``delta``, ``median``, ``survival``
+            or ``none``.
+        variants: Other KPIs that measure the same thing by another convention.
+        is_vanity: True for a volume that must stay off the boards.
+        oracle: Independent SQL over the canonical tables that gives the same figure.
+        zone: Zone in which its days are cut; empty for the company's.
+        where: ``file:line`` of the entry.
+    """
+
+    id: str
+    names: Mapping[str, str]
+    kind: Kind
+    unit: Unit
+    direction: Direction
+    basis: Basis
+    version: str = "1.0"
+    effective_from: date | None = None
+    effective_to: date | None = None
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    formula: Mapping[str, str] = field(default_factory=dict)
+    numerator: Measure | None = None
+    denominator: Measure | None = None
+    n: Measure | None = None
+    expression: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    window_days: int | None = None
+    dimensions: tuple[str, ...] = ()
+    default_by: tuple[str, ...] = ()
+    grains: tuple[str, ...] = ("day", "week", "month", "quarter", "year")
+    scope: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    owner: str = ""
+    team: str = ""
+    funnel: str = ""
+    cadence: str = ""
+    min_n: int = 0
+    targets: tuple[Target, ...] = ()
+    benchmarks: tuple[Benchmark, ...] = ()
+    alerts: tuple[AlertRule, ...] = ()
+    hypothesis: Mapping[str, str] = field(default_factory=dict)
+    interval: str = "none"
+    variants: tuple[str, ...] = ()
+    is_vanity: bool = False
+    oracle: str = ""
+    zone: str = ""
+    where: str = ""
+
+    def name(self, language: str) -> str:
+        """The name in that language, or in English, or the id."""
+        return self.names.get(language) or self.names.get("en") or self.id
+
+
+@dataclass(frozen=True)
+class Board:
+    """A short list of KPIs that one team steers by.
+
+    Attributes:
+        id: Name of the board, usually of the team.
+        labels: Title in each language.
+        questions: The question that the board answers, in each language.
+        kpis: KPI ids, in order; at most seven.
+        reason: Why there are more than the limit, or empty.
+    """
+
+    id: str
+    labels: Mapping[str, str]
+    questions: Mapping[str, str]
+    kpis: tuple[str, ...]
+    reason: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that is governed.
+
+    Attributes:
+        kpis: Every version of every KPI, by id, oldest version first.
+        dimensions: Dimensions by id.
+        boards: Boards in the order in which they are shown.
+        north_star: KPI id that everything contributes to.
+    """
+
+    kpis: Mapping[str, tuple[Kpi, ...]]
+    dimensions: Mapping[str, Dimension]
+    boards: tuple[Board, ...] = ()
+    north_star: str = "arr"
+
+    def kpi(self, name: str, on: date | None = None) -> Kpi:
+        """The version of a KPI that counts on a day, or its newest.
+
+        Raises:
+            DefinitionError: No KPI has that name.
+        """
+        if name not in self.kpis:
+            near = did_you_mean(name, self.kpis)
+            hint = "Did you mean {near}?" if near else "`cadran kpi --list` shows them all."
+            raise DefinitionError("No KPI is named {name}.", hint=hint, name=name, near=near)
+        versions = self.kpis[name]
+        if on is None:
+            return versions[-1]
+        for kpi in reversed(versions):
+            if kpi.effective_from is None or kpi.effective_from <= on:
+                return kpi
+        return versions[0]

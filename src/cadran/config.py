@@ -1,0 +1,402 @@
+"""cadran.toml, environment and YAML files, each value with its file and line.
+
+The only room that reads project files. Everything it returns is a plain value that remembers
+where it was written (`Record.place`), so that every message about it can say so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+
+from cadran.errors import ConfigError, did_you_mean
+from cadran.period import MONTHS_IN_YEAR, Calendar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROJECT_FILE = "cadran.toml"
+LANGUAGES = ("fr", "en")
+STAGES = ("launch", "growth", "scale")
+NORTH_STARS = ("arr", "margin", "cash")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value was written.
+
+    Attributes:
+        file: File, as the user would name it.
+        line: Line number, from 1.
+    """
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        """``file:line``."""
+        return f"{self.file}:{self.line}"
+
+
+class Record(dict[str, Any]):
+    """A mapping read from YAML that remembers the line of every key.
+
+    Attributes:
+        place: Where the mapping starts.
+        places: Where each key was written.
+    """
+
+    def __init__(self, items: Mapping[str, Any], place: Place, places: Mapping[str, Place]) -> None:
+        super().__init__(items)
+        self.place = place
+        self.places = dict(places)
+
+    def where(self, key: str) -> str:
+        """``file:line`` of a key, or of the mapping when it has no such key."""
+        return str(self.places.get(key, self.place))
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that keeps places and refuses a key written twice."""
+
+    file = ""
+
+
+def _construct_record(loader: _Loader, node: yaml.MappingNode) -> Iterator[Record]:
+    """A `Record` from a YAML mapping, built in two steps so that anchors may refer to it."""
+    record = Record({}, Place(loader.file, node.start_mark.line + 1), {})
+    yield record
+    loader.flatten_mapping(node)
+    for key_node, value_node in node.value:
+        key = str(loader.construct_object(key_node, deep=True))
+        line = key_node.start_mark.line + 1
+        if key in record.places:
+            raise ConfigError(
+                "The key {key} is written twice.",
+                hint="It is first written at line {first}: keep one of the two.",
+                where=f"{loader.file}:{line}",
+                key=key,
+                first=record.places[key].line,
+            )
+        record.places[key] = Place(loader.file, line)
+        record[key] = loader.construct_object(value_node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_record)
+# YAML 1.1 reads `on`, `yes` and `no` as booleans, which surprises people who write a French « no »
+# or a column named `on`: only true and false are booleans here.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:bool"]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+
+
+def load_yaml(path: Path, *, shown_as: str = "") -> Record:
+    """The mapping that a YAML file holds; an empty file gives an empty record.
+
+    Args:
+        path: File to read.
+        shown_as: Name of the file in messages; its path when empty.
+
+    Raises:
+        ConfigError: The file is missing, is not YAML, or does not hold a mapping.
+    """
+    name = shown_as or str(path)
+    loader = _Loader(_read_text(path, name))
+    loader.file = name
+    try:
+        value = loader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(
+            "This is not valid YAML: {problem}.", where=f"{name}:{line}", problem=error.problem or "syntax"
+        ) from error
+    finally:
+        loader.dispose()
+    if value is None:
+        return Record({}, Place(name, 1), {})
+    if not isinstance(value, Record):
+        raise ConfigError("The file must hold a mapping of names to values.", where=f"{name}:1")
+    return value
+
+
+@dataclass(frozen=True)
+class BusinessHours:
+    """When somebody answers.
+
+    Attributes:
+        days: Working days, 0 for Monday to 6 for Sunday.
+        opens: Local time at which work starts.
+        closes: Local time at which work ends.
+        holiday_country: ISO 3166 code of the country whose public holidays are free, or empty.
+    """
+
+    days: tuple[int, ...] = (0, 1, 2, 3, 4)
+    opens: time = time(9)
+    closes: time = time(17)
+    holiday_country: str = ""
+
+
+@dataclass(frozen=True)
+class Project:
+    """The settings of one company.
+
+    Attributes:
+        root: Folder of the project.
+        company: Name of the company.
+        languages: Languages shown, the first one by default.
+        currency: Base currency, ISO 4217.
+        zone: Zone in which days, weeks and months are cut.
+        calendar: Weeks and fiscal years.
+        hours: Business hours.
+        growth_stage: ``launch``, ``growth`` or ``scale``.
+        north_star: ``arr``, ``margin`` or ``cash``.
+        keep_snapshots: How many past snapshots are kept.
+        places: ``file:line`` of every setting, by dotted name.
+        extra: Settings of sections that other rooms read, as written.
+    """
+
+    root: Path
+    company: str
+    languages: tuple[str, ...] = LANGUAGES
+    currency: str = "EUR"
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Paris"))
+    calendar: Calendar = field(default_factory=Calendar)
+    hours: BusinessHours = field(default_factory=BusinessHours)
+    growth_stage: str = "growth"
+    north_star: str = "arr"
+    keep_snapshots: int = 10
+    places: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def exports(self) -> Path:
+        """Folder of exported files."""
+        return self.root / "exports"
+
+    @property
+    def mappings(self) -> Path:
+        """Folder of the project's mapping files."""
+        return self.root / "mappings"
+
+    @property
+    def catalogue(self) -> Path:
+        """Folder of the project's own KPIs, targets and overrides."""
+        return self.root / "catalogue"
+
+    @property
+    def state(self) -> Path:
+        """Folder that Cadran writes: raw records and snapshots."""
+        return self.root / ".cadran"
+
+
+def load_project(root: Path) -> Project:
+    """The settings of the project in that folder.
+
+    Raises:
+        ConfigError: The folder has no cadran.toml, or a setting cannot be used.
+    """
+    path = root / PROJECT_FILE
+    if not path.is_file():
+        raise ConfigError(
+            "There is no {file} in {folder}.",
+            hint="Run `cadran init {folder}` to start a project there, or give its folder with --project.",
+            where=str(path),
+            file=PROJECT_FILE,
+            folder=str(root),
+        )
+    text = _read_text(path, PROJECT_FILE)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        line = found.group(1) if found else "1"
+        raise ConfigError(
+            "This is not valid TOML: {problem}.", where=f"{PROJECT_FILE}:{line}", problem=error
+        ) from error
+    return _Settings(values, _toml_places(text)).project(root)
+
+
+def environment(name: str, default: str = "") -> str:
+    """The value of an environment variable, or the default."""
+    return os.environ.get(name, default)
+
+
+def _read_text(path: Path, name: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError("The file cannot be read: {problem}.", where=name, problem=error.strerror or error) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("The file is not UTF-8 text.", hint="Save it as UTF-8 and try again.", where=name) from error
+
+
+def _toml_places(text: str) -> dict[str, str]:
+    """``file:line`` of every ``section.key`` of a TOML text."""
+    section, places = "", {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if head := re.match(r"\s*\[+\s*([\w.\-]+)\s*\]+", line):
+            section = head.group(1) + "."
+            places[section.rstrip(".")] = f"{PROJECT_FILE}:{number}"
+        elif key := re.match(r"\s*([\w\-]+)\s*=", line):
+            places[section + key.group(1)] = f"{PROJECT_FILE}:{number}"
+    return places
+
+
+#: Sections and keys of cadran.toml that this module reads; anything else is kept in `extra`.
+KNOWN: dict[str, tuple[str, ...]] = {
+    "company": ("name", "languages", "currency", "zone", "growth_stage", "north_star"),
+    "calendar": ("week_start", "fiscal_year_start", "fiscal_year_label", "scheme"),
+    "hours": ("days", "opens", "closes", "holiday_country"),
+    "store": ("keep_snapshots",),
+}
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The values of a cadran.toml while they are checked."""
+
+    values: Mapping[str, Any]
+    places: Mapping[str, str]
+
+    def project(self, root: Path) -> Project:
+        self._refuse_unknown()
+        return Project(
+            root=root,
+            company=str(self._get("company.name", root.resolve().name)),
+            languages=tuple(self._choice("company.languages", code, LANGUAGES) for code in self._languages()),
+            currency=self._currency(),
+            zone=self._zone(),
+            calendar=self._calendar(),
+            hours=self._hours(),
+            growth_stage=self._choice("company.growth_stage", self._get("company.growth_stage", "growth"), STAGES),
+            north_star=self._choice("company.north_star", self._get("company.north_star", "arr"), NORTH_STARS),
+            keep_snapshots=self._between("store.keep_snapshots", 10, 1, 10_000),
+            places=self.places,
+            extra={name: value for name, value in self.values.items() if name not in KNOWN},
+        )
+
+    def _get(self, name: str, default: Any) -> Any:  # noqa: ANN401 - TOML values have any type
+        section, key = name.split(".")
+        table = self.values.get(section, {})
+        return table.get(key, default) if isinstance(table, dict) else default
+
+    def _refuse_unknown(self) -> None:
+        for section, keys in KNOWN.items():
+            for key in self.values.get(section, {}):
+                if key not in keys:
+                    near = did_you_mean(key, keys)
+                    hint = "Did you mean {near}?" if near else "The settings of [{section}] are: {keys}."
+                    raise ConfigError(
+                        "There is no setting named {key} in [{section}].",
+                        hint=hint,
+                        where=self._where(f"{section}.{key}"),
+                        key=key,
+                        section=section,
+                        near=near,
+                        keys=", ".join(keys),
+                    )
+
+    def _where(self, name: str) -> str:
+        return self.places.get(name, PROJECT_FILE)
+
+    def _refuse(self, name: str, value: object, allowed: str, near: str = "") -> ConfigError:
+        hint = "Did you mean {near}?" if near else "Use {allowed}."
+        return ConfigError(
+            "{setting} cannot be {value}.",
+            hint=hint,
+            where=self._where(name),
+            setting=name,
+            value=repr(value),
+            allowed=allowed,
+            near=near,
+        )
+
+    def _choice(self, name: str, value: object, allowed: tuple[str, ...]) -> str:
+        if value not in allowed:
+            raise self._refuse(name, value, ", ".join(allowed), did_you_mean(str(value), allowed))
+        return str(value)
+
+    def _between(self, name: str, default: int, low: int, high: int) -> int:
+        value = self._get(name, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self._refuse(name, value, f"{low}–{high}")
+        return value
+
+    def _languages(self) -> list[str]:
+        found = self._get("company.languages", list(LANGUAGES))
+        if not isinstance(found, list) or not found:
+            raise self._refuse("company.languages", found, '["fr", "en"]')
+        return found
+
+    def _currency(self) -> str:
+        value = str(self._get("company.currency", "EUR"))
+        if not re.fullmatch(r"[A-Z]{3}", value):
+            raise self._refuse("company.currency", value, "EUR, USD, GBP…")
+        return value
+
+    def _zone(self) -> ZoneInfo:
+        name = str(self._get("company.zone", "Europe/Paris"))
+        known = available_timezones()
+        if name not in known:
+            raise self._refuse("company.zone", name, "Europe/Paris, America/New_York…", did_you_mean(name, known))
+        return ZoneInfo(name)
+
+    def _calendar(self) -> Calendar:
+        return Calendar(
+            week_start=self._choice(  # type: ignore[arg-type]
+                "calendar.week_start", self._get("calendar.week_start", "monday"), ("monday", "sunday")
+            ),
+            fiscal_start=self._between("calendar.fiscal_year_start", 1, 1, MONTHS_IN_YEAR),
+            scheme=self._choice(  # type: ignore[arg-type]
+                "calendar.scheme", self._get("calendar.scheme", "months"), ("months", "4-4-5", "4-5-4", "5-4-4")
+            ),
+            year_label=self._choice(  # type: ignore[arg-type]
+                "calendar.fiscal_year_label", self._get("calendar.fiscal_year_label", "end"), ("start", "end")
+            ),
+        )
+
+    def _hours(self) -> BusinessHours:
+        days = [self._choice("hours.days", day, DAYS) for day in self._get("hours.days", list(DAYS[:5]))]
+        opens, closes = self._clock("hours.opens", "09:00"), self._clock("hours.closes", "17:00")
+        if opens >= closes:
+            raise self._refuse("hours.closes", closes.isoformat("minutes"), f"> {opens.isoformat('minutes')}")
+        return BusinessHours(
+            days=tuple(DAYS.index(day) for day in days),
+            opens=opens,
+            closes=closes,
+            holiday_country=str(self._get("hours.holiday_country", "")),
+        )
+
+    def _clock(self, name: str, default: str) -> time:
+        value = self._get(name, default)
+        try:
+            return value if isinstance(value, time) else time.fromisoformat(str(value))
+        except ValueError as error:
+            raise self._refuse(name, value, "09:00") from error
+
+
+def parse_day(value: object, where: str) -> date:
+    """A calendar day from a YAML or command-line value.
+
+    Raises:
+        ConfigError: The value is not a day written YYYY-MM-DD.
+    """
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ConfigError("{value} is not a day.", hint="Write it as 2026-03-31.", where=where, value=value) from error

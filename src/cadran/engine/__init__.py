@@ -1,0 +1,1 @@
+"""MEASURE: questions to numbers, with what statistics need."""

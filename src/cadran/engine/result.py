@@ -1,0 +1,136 @@
+"""The answers: numbers with everything that statistics and people need, and the rows behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cadran.catalogue.definition import Kpi
+    from cadran.errors import Issue
+
+Number = int | float | Decimal
+#: ``ok``; ``undefined`` when there is no value, with the reason.
+Status = Literal["ok", "undefined"]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums over the cases of one figure, enough for an interval of a mean or of a ratio of sums.
+
+    Attributes:
+        n: Number of cases.
+        x: Sum of the numerator over the cases.
+        y: Sum of the denominator over the cases.
+        xx: Sum of squares of the numerator.
+        yy: Sum of squares of the denominator.
+        xy: Sum of products.
+    """
+
+    n: int
+    x: float
+    y: float
+    xx: float
+    yy: float
+    xy: float
+
+
+@dataclass(frozen=True)
+class Durations:
+    """Durations of cases, finished or not, enough for a Kaplan-Meier curve.
+
+    Attributes:
+        times: Distinct durations, ascending, in the KPI's unit.
+        ended: How many cases ended at each duration.
+        censored: How many cases were last seen, still open, at each duration.
+    """
+
+    times: tuple[float, ...]
+    ended: tuple[int, ...]
+    censored: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number: one KPI, one period, one segment.
+
+    Attributes:
+        kpi: The version of the KPI that was computed.
+        start: First day of the period.
+        end: First day after it.
+        segment: Dimension values, by dimension id; None where the source gives none.
+        value: The number, or None where it is undefined; rates in 0..1, money decimal. None also
+            for ``survival`` KPIs, whose value is a statistic of `durations`.
+        numerator: Upper part, or None.
+        denominator: Lower part, or None.
+        n: Cases behind the number.
+        status: ``ok`` or ``undefined``.
+        reason: Why there is no value, as an English template; empty when there is one.
+        reason_params: Values of the fields in `reason`.
+        partial: True when the period was not over when the data was read.
+        moments: Sums for an interval, or None.
+        durations: Durations for a survival curve, or None.
+        parts: Values of the inputs of a ``derived`` KPI, by name.
+    """
+
+    kpi: Kpi
+    start: date
+    end: date
+    segment: Mapping[str, str | None]
+    value: Number | None
+    numerator: Number | None
+    denominator: Number | None
+    n: int
+    status: Status
+    reason: str = ""
+    reason_params: Mapping[str, object] = field(default_factory=dict)
+    partial: bool = False
+    moments: Moments | None = None
+    durations: Durations | None = None
+    parts: Mapping[str, Number | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KpiResult:
+    """The answer to a `KpiQuery`.
+
+    Attributes:
+        figures: One per KPI, period and segment; KPIs in the order asked, then periods, then
+            segments in alphabetical order with "not given" last.
+        currency: Base currency of every money value.
+        as_of: Instant up to which the data was known.
+        snapshot: Name of the snapshot that answered.
+        sql: Every statement that ran.
+        issues: Findings of the build about the entities in the lineage.
+        lineage: Canonical entities behind each KPI.
+    """
+
+    figures: tuple[Figure, ...]
+    currency: str
+    as_of: datetime
+    snapshot: str
+    sql: tuple[str, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows behind a number.
+
+    Attributes:
+        columns: Column names, in order; ``counted`` says how the row counts: ``numerator``,
+            ``denominator`` or ``excluded``.
+        rows: One tuple per row.
+        total: How many rows there are in all.
+        as_of: Instant up to which the data was known.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total: int
+    as_of: datetime

@@ -1,0 +1,1 @@
+"""JUDGE: the only room that both asks and interprets."""

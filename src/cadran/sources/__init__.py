@@ -1,0 +1,1 @@
+"""READ: records exactly as the system gives them."""

@@ -1,0 +1,1 @@
+"""INTERPRET: arrays in, dataclasses out."""

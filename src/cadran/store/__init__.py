@@ -1,0 +1,1 @@
+"""KEEP: the only rooms that hold a connection."""
