@@ -11,7 +11,6 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -22,6 +21,7 @@ from cadran.period import MONTHS_IN_YEAR, Calendar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 PROJECT_FILE = "cadran.toml"
 LANGUAGES = ("fr", "en")
@@ -286,7 +286,7 @@ class _Settings:
             extra={name: value for name, value in self.values.items() if name not in KNOWN},
         )
 
-    def _get(self, name: str, default: Any) -> Any:  # noqa: ANN401 - TOML values have any type
+    def _get(self, name: str, default: Any) -> Any:
         section, key = name.split(".")
         table = self.values.get(section, {})
         return table.get(key, default) if isinstance(table, dict) else default

@@ -7,14 +7,14 @@ aggregation over the rows of one canonical table. Rates are in 0..1, money is de
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
-from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from cadran.errors import DefinitionError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
+    from decimal import Decimal
 
 Kind = Literal["simple", "ratio", "cumulative", "derived", "conversion"]
 Aggregation = Literal["count", "sum", "mean", "count_distinct", "median", "min", "max", "survival"]

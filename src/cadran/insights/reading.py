@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from datetime import date, datetime
-    from decimal import Decimal
 
     from cadran.catalogue.definition import Benchmark, Kpi, Target
     from cadran.engine.result import Figure, Number
