@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Number = int | float | Decimal
 #: ``ok``; ``undefined`` when there is no value, with the reason.
 Status = Literal["ok", "undefined"]
+#: KPI id, first day of the period, and dimension values in alphabetical order of their dimension.
+Key = tuple[str, "date", tuple[tuple[str, str | None], ...]]
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Figure:
         moments: Sums for an interval, or None.
         durations: Durations for a survival curve, or None.
         parts: Values of the inputs of a ``derived`` KPI, by name.
+        maturity: For a cohort with a window, share of it whose window was over when the data was
+            read, in 0..1; None otherwise.
     """
 
     kpi: Kpi
@@ -92,6 +96,12 @@ class Figure:
     moments: Moments | None = None
     durations: Durations | None = None
     parts: Mapping[str, Number | None] = field(default_factory=dict)
+    maturity: float | None = None
+
+    @property
+    def key(self) -> Key:
+        """What tells this figure from the others of a result: KPI, first day, segment."""
+        return self.kpi.id, self.start, tuple(sorted(self.segment.items()))
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,9 @@ class KpiResult:
         sql: Every statement that ran.
         issues: Findings of the build about the entities in the lineage.
         lineage: Canonical entities behind each KPI.
+        earlier: For a question that compares, the figure of the earlier period that each figure
+            compares with, by the key of the later one; cut at the same elapsed share when the
+            later one is partial.
     """
 
     figures: tuple[Figure, ...]
@@ -116,6 +129,7 @@ class KpiResult:
     sql: tuple[str, ...] = ()
     issues: tuple[Issue, ...] = ()
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    earlier: Mapping[Key, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
