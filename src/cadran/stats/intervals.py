@@ -1,0 +1,130 @@
+"""Intervals of rates, means and ratios of sums.
+
+Every function takes sufficient statistics (counts and sums) and returns a two-sided `Interval`,
+or None where there are too few cases to say anything.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy import special
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A range that holds the true value with a stated confidence.
+
+    Attributes:
+        low: Lower edge.
+        high: Upper edge.
+        level: Coverage in (0, 1).
+    """
+
+    low: float
+    high: float
+    level: float = 0.95
+
+    def holds(self, value: float) -> bool:
+        """True when the value lies in the interval, its edges included."""
+        return self.low <= value <= self.high
+
+
+def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Interval | None:
+    """Confidence interval of a rate by Wilson's score method.
+
+    Args:
+        successes: Number won, 0 ≤ successes ≤ trials.
+        trials: Number decided.
+        level: Coverage in (0, 1).
+
+    Returns:
+        Bounds as shares in [0, 1], or None when trials is 0 or successes lie outside 0..trials.
+
+    References:
+        Wilson (1927); Brown, Cai and DasGupta (2001) recommend it for small n.
+    """
+    if trials <= 0 or not 0 <= successes <= trials:
+        return None
+    z = normal_quantile(level)
+    rate = successes / trials
+    centre = rate + z * z / (2 * trials)
+    half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    # the edges are exactly 0 and 1 when nothing or everything is won; rounding would miss them
+    low = 0.0 if successes == 0 else (centre - half) / scale
+    high = 1.0 if successes == trials else (centre + half) / scale
+    return Interval(low, high, level)
+
+
+def mean_interval(n: int, total: float, squares: float, *, level: float = 0.95) -> Interval | None:
+    """Confidence interval of a mean by Student's t.
+
+    Args:
+        n: Number of cases.
+        total: Sum over the cases.
+        squares: Sum of squares over the cases.
+        level: Coverage in (0, 1).
+
+    Returns:
+        Bounds in the unit of the cases, or None with fewer than two cases.
+    """
+    if n <= 1:
+        return None
+    mean = total / n
+    variance = max(squares - n * mean * mean, 0.0) / (n - 1)
+    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(variance / n)
+    return Interval(mean - half, mean + half, level)
+
+
+def ratio_interval(  # noqa: PLR0913 - the six sums of the delta method
+    n: int, x: float, y: float, xx: float, yy: float, xy: float, *, level: float = 0.95
+) -> Interval | None:
+    """Confidence interval of a ratio of sums over the same cases, by the delta method.
+
+    Args:
+        n: Number of cases.
+        x: Sum of the numerator.
+        y: Sum of the denominator.
+        xx: Sum of squares of the numerator.
+        yy: Sum of squares of the denominator.
+        xy: Sum of products.
+        level: Coverage in (0, 1).
+
+    Returns:
+        Bounds in the unit of the ratio, or None with fewer than two cases or a denominator of 0.
+
+    References:
+        Cochran, Sampling Techniques (1977), section 6.3: the variance of a ratio estimate.
+    """
+    if n <= 1 or y == 0:
+        return None
+    ratio = x / y
+    residual = max(xx - 2 * ratio * xy + ratio * ratio * yy, 0.0) / (n - 1)
+    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(n * residual) / abs(y)
+    return Interval(ratio - half, ratio + half, level)
+
+
+def cases_to_tell(rate: float, target: float, *, level: float = 0.95) -> int | None:
+    """How many cases it takes before an interval around this rate leaves the target out.
+
+    Args:
+        rate: Rate seen, in [0, 1].
+        target: Rate to tell it from.
+        level: Coverage in (0, 1).
+
+    Returns:
+        The smallest number of cases in all for which Wilson's interval excludes the target if the
+        rate stays as it is, or None when the two are equal or the rate is no share.
+    """
+    if rate == target or not 0 <= rate <= 1:
+        return None
+    z = normal_quantile(level)
+    # Wilson's interval excludes the target when |rate - target| > z * sqrt(target * (1 - target) / n)
+    return math.ceil(z * z * max(target * (1 - target), 0.0) / (rate - target) ** 2) or 1
+
+
+def normal_quantile(level: float) -> float:
+    """Half-width, in standard errors, of a two-sided normal interval of that coverage."""
+    return float(special.ndtri(0.5 + level / 2))
