@@ -1,0 +1,150 @@
+"""Figures to readings: an interval, a status, a comparison and a verdict for each.
+
+The order of what is asked of a figure is the order of honesty: has it a value, are there enough
+cases, has the cohort had its time, and only then is it on track.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cadran.insights.reading import Change, Reading, Readings
+from cadran.insights.targets import benchmark_of, target_of, verdict_of
+from cadran.stats.intervals import Interval, cases_to_tell, mean_interval, ratio_interval, wilson_interval
+from cadran.stats.survival import median_duration
+
+if TYPE_CHECKING:
+    from cadran.engine.result import Figure, KpiResult, Number
+    from cadran.errors import Issue
+    from cadran.insights.reading import ReadingStatus
+
+#: Share of a cohort that must have had its whole window before its rate is a verdict.
+MATURE = 0.8
+
+
+def read(result: KpiResult) -> Readings:
+    """Every figure of a result, judged, in the same order."""
+    return Readings(
+        readings=tuple(_reading(figure, result) for figure in result.figures),
+        currency=result.currency,
+        as_of=result.as_of,
+        snapshot=result.snapshot,
+        issues=result.issues,
+    )
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A value with its interval, and why it is missing when it is."""
+
+    value: Number | None
+    interval: Interval | None = None
+    reason: str = ""
+    params: dict[str, object] = field(default_factory=dict)
+
+
+def _reading(figure: Figure, result: KpiResult) -> Reading:
+    found = _value(figure)
+    status, reason, params = _status(figure, found)
+    target = target_of(figure)
+    verdict = verdict_of(found.value, found.interval, target, figure.kpi.direction)
+    if verdict != "none" and (status != "ok" or figure.partial):
+        verdict = "cannot_tell"
+    return Reading(
+        figure=figure,
+        value=found.value,
+        low=found.interval.low if found.interval else None,
+        high=found.interval.high if found.interval else None,
+        status=status,
+        reason=reason,
+        reason_params=params,
+        verdict=verdict,
+        target=target,
+        benchmark=benchmark_of(figure),
+        change=_change(figure, found.value, result.earlier.get(figure.key)),
+        n_needed=_needed(figure, found, float(target.value)) if target and verdict == "cannot_tell" else None,
+        maturity=figure.maturity,
+        issues=_touching(figure, result),
+    )
+
+
+def _value(figure: Figure) -> _Value:
+    if figure.status == "undefined":
+        return _Value(None, None, figure.reason, dict(figure.reason_params))
+    if figure.durations is not None:
+        return _median(figure)
+    return _Value(figure.value, _interval(figure), figure.reason, dict(figure.reason_params))
+
+
+def _median(figure: Figure) -> _Value:
+    if figure.durations is None or not (times := figure.durations).times:
+        return _Value(None, None, "There is no case in this period.")
+    median = median_duration(times.times, times.ended, times.censored)
+    if median is None or median.value is None:
+        params: dict[str, object] = {"ended": sum(times.ended), "n": sum(times.ended) + sum(times.censored)}
+        return _Value(None, None, "The median is not reached: {ended} of {n} cases have ended.", params)
+    if median.low is None or median.high is None:
+        return _Value(median.value, None)
+    return _Value(median.value, Interval(median.low, median.high))
+
+
+def _interval(figure: Figure) -> Interval | None:
+    """The interval that the contract names; None where the value is a full count or sum."""
+    sums = figure.moments
+    match figure.kpi.interval:
+        case "wilson" if isinstance(figure.numerator, int) and isinstance(figure.denominator, int):
+            return wilson_interval(figure.numerator, figure.denominator)
+        case "mean" if sums is not None:
+            return mean_interval(sums.n, sums.x, sums.xx)
+        case "delta" if sums is not None:
+            return ratio_interval(sums.n, sums.x, sums.y, sums.xx, sums.yy, sums.xy)
+        case _:
+            return None
+
+
+def _status(figure: Figure, found: _Value) -> tuple[ReadingStatus, str, dict[str, object]]:
+    if found.value is None:
+        return "undefined", found.reason, found.params
+    if figure.n < figure.kpi.min_n:
+        params: dict[str, object] = {"n": figure.n, "needed": figure.kpi.min_n}
+        return "too_few", "Only {n} cases: at least {needed} are needed to conclude.", params
+    if figure.maturity is not None and figure.maturity < MATURE:
+        share = round(100 * figure.maturity)
+        return "too_young", "Too young: {share} % of the cohort has had its whole window.", {"share": share}
+    return "ok", found.reason, found.params
+
+
+def _change(figure: Figure, value: Number | None, earlier: Figure | None) -> Change | None:
+    if earlier is None:
+        return None
+    before = _value(earlier).value
+    delta = value - before if value is not None and before is not None else None  # type: ignore[operator]
+    base = float(before) if before is not None else 0.0
+    return Change(
+        start=earlier.start,
+        end=earlier.end,
+        value=before,
+        delta=delta,
+        # growth from nothing or from less than nothing has no meaning (T-37)
+        ratio=float(delta) / base if delta is not None and base > 0 else None,
+        is_favourable=_is_favourable(figure, delta),
+    )
+
+
+def _is_favourable(figure: Figure, delta: Number | None) -> bool | None:
+    if not delta or figure.kpi.direction not in ("up", "down"):
+        return None
+    return (delta > 0) == (figure.kpi.direction == "up")
+
+
+def _needed(figure: Figure, found: _Value, target: float) -> int | None:
+    if figure.kpi.interval != "wilson" or found.value is None:
+        return None
+    needed = cases_to_tell(float(found.value), target)
+    return needed if needed is not None and needed > figure.n else None
+
+
+def _touching(figure: Figure, result: KpiResult) -> tuple[Issue, ...]:
+    entities = set(result.lineage.get(figure.kpi.id, ()))
+    return tuple(issue for issue in result.issues if not issue.entity or issue.entity in entities)
