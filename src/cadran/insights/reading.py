@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date, datetime
 
     from cadran.catalogue.definition import Benchmark, Kpi, Target
@@ -91,6 +92,8 @@ class Readings:
         as_of: Instant up to which the data was known.
         snapshot: Snapshot that answered.
         issues: Findings about the data behind them.
+        sql: Every statement that ran.
+        lineage: Canonical entities behind each KPI.
     """
 
     readings: tuple[Reading, ...]
@@ -98,3 +101,5 @@ class Readings:
     as_of: datetime
     snapshot: str
     issues: tuple[Issue, ...] = ()
+    sql: tuple[str, ...] = ()
+    lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
