@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
+    from cadran.errors import Issue
+
 Kind = Literal["simple", "ratio", "cumulative", "derived", "conversion"]
 Aggregation = Literal["count", "sum", "mean", "count_distinct", "median", "min", "max", "survival"]
 Unit = Literal["rate", "count", "money", "money_per_day", "days", "hours", "months", "multiple"]
@@ -38,7 +40,9 @@ class Measure:
         event: For ``survival``, SQL predicate that is true when the duration has ended.
         balance: True when every row up to the end of the period counts, as for a stock.
         missing: For money, the SQL predicate of rows whose amount is known but has no rate into
-            the base currency; such rows make the figure undefined (rule G-14).
+            the base currency; such rows make the figure undefined (rule G-14). Empty for the rows
+            whose ``x`` is known and ``x_base`` is not, for every ``x_base`` in `expr`.
+        places: ``file:line`` of every key, for messages.
     """
 
     entity: str
@@ -49,6 +53,7 @@ class Measure:
     event: str = ""
     balance: bool = False
     missing: str = ""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Dimension:
         id: Name in questions.
         labels: Name in each language.
         columns: Column that holds it, by entity.
+        where: ``file:line`` of the entry.
     """
 
     id: str
@@ -155,7 +161,8 @@ class Kpi:
         n: Measure that counts the cases, or None when the denominator does.
         expression: For ``derived``, an arithmetic expression over the names in `inputs`.
         inputs: For ``derived``, the KPI behind each name.
-        window_days: For ``conversion``, days within which the case must convert, or None.
+        window_days: For ``conversion``, days within which the case must convert, or None. Cases
+            whose window has not ended are in neither part; `Figure.maturity` tells their share.
         dimensions: Dimensions that may break it down.
         default_by: Dimensions that always break it down, such as ``stage``.
         grains: Grains in which it may be asked.
@@ -177,6 +184,7 @@ class Kpi:
         oracle: Independent SQL over the canonical tables that gives the same figure.
         zone: Zone in which its days are cut; empty for the company's.
         where: ``file:line`` of the entry.
+        places: ``file:line`` of every key, for messages.
     """
 
     id: str
@@ -216,6 +224,7 @@ class Kpi:
     oracle: str = ""
     zone: str = ""
     where: str = ""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def name(self, language: str) -> str:
         """The name in that language, or in English, or the id."""
@@ -232,6 +241,7 @@ class Board:
         questions: The question that the board answers, in each language.
         kpis: KPI ids, in order; at most seven.
         reason: Why there are more than the limit, or empty.
+        where: ``file:line`` of the entry.
     """
 
     id: str
@@ -251,19 +261,24 @@ class Catalogue:
         dimensions: Dimensions by id.
         boards: Boards in the order in which they are shown.
         north_star: KPI id that everything contributes to.
+        left_out: Why a KPI that is written down is not here, by id.
     """
 
     kpis: Mapping[str, tuple[Kpi, ...]]
     dimensions: Mapping[str, Dimension]
     boards: tuple[Board, ...] = ()
     north_star: str = "arr"
+    left_out: Mapping[str, Issue] = field(default_factory=dict)
 
     def kpi(self, name: str, on: date | None = None) -> Kpi:
         """The version of a KPI that counts on a day, or its newest.
 
         Raises:
-            DefinitionError: No KPI has that name.
+            DefinitionError: No KPI has that name, or its entry cannot be used.
         """
+        if name in self.left_out:
+            cause = self.left_out[name]
+            raise DefinitionError(cause.message, hint=cause.hint, where=cause.where, **cause.params)
         if name not in self.kpis:
             near = did_you_mean(name, self.kpis)
             hint = "Did you mean {near}?" if near else "`cadran kpi --list` shows them all."
