@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 Number = int | float | Decimal
 #: ``normal`` in tables and sentences; ``compact`` on tiles and axes (millions from 1 M€);
-#: ``exact`` every digit, for tooltips and rows.
-Style = Literal["normal", "compact", "exact"]
+#: ``round`` like it without needless zeros, for targets; ``exact`` every digit, for rows and tooltips.
+Style = Literal["normal", "compact", "round", "exact"]
 
 NBSP = "\u00a0"
 THIN = "\u202f"
@@ -284,13 +284,13 @@ def _scale(value: Number, unit: str, style: Style) -> _Scale:
     size = abs(Decimal(str(value)))
     match unit:
         case "rate":
-            return _Scale(Decimal("0.01"), decimals=2 if style == "exact" else 1)
+            return _Scale(Decimal("0.01"), decimals=2 if style == "exact" else 1, strip=style == "round")
         case "money" | "money_per_day":
             return _money_scale(size, style)
         case "multiple":
-            return _Scale(decimals=1 if _rounded(size, 2) == _rounded(size, 1) else 2)
+            return _Scale(decimals=1 if _rounded(size, 2) == _rounded(size, 1) else 2, strip=style == "round")
         case "months":
-            return _Scale(decimals=1)
+            return _Scale(decimals=1, strip=style == "round")
         case "count":
             return _Scale(decimals=1, strip=True)
         case _:
@@ -303,10 +303,10 @@ def _money_scale(size: Decimal, style: Style) -> _Scale:
         return _Scale(decimals=2, strip=True)
     if size >= 1_000_000_000:
         return _Scale(Decimal(1_000_000_000), "B", 2)
-    if size >= (1_000_000 if style == "compact" else 10_000_000):
-        return _Scale(Decimal(1_000_000), "M", 2)
+    if size >= (10_000_000 if style == "normal" else 1_000_000):
+        return _Scale(Decimal(1_000_000), "M", 2, strip=style == "round")
     if size >= 10_000:
-        return _Scale(Decimal(1000), "k", 0 if style == "compact" and size >= 100_000 else 1, strip=True)
+        return _Scale(Decimal(1000), "k", 0 if style != "normal" and size >= 100_000 else 1, strip=True)
     return _Scale(decimals=0 if size >= 1000 else 2, strip=True)
 
 
