@@ -7,13 +7,27 @@ and gives the wide and derived tables that KPIs are computed on. Nothing is exec
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     import ibis.expr.types as ir
+
+#: Statuses that bill nothing, as billing systems write them; a trial ends by its own date.
+UNPAID_STATUSES = (
+    "trial",
+    "trialing",
+    "trialling",
+    "in_trial",
+    "paused",
+    "past_due",
+    "unpaid",
+    "incomplete",
+    "incomplete_expired",
+    "future",
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +40,8 @@ class Settings:
         zone: Zone in which ``_on`` days are cut.
         grace_days: Longest gap without revenue that is a pause and not a churn.
         recycle_days: Shortest gap after which a person starts another cycle.
+        churn_dating: Whether churn is dated at the end of service or at the request to cancel.
+        unpaid_statuses: Statuses in which a subscription brings no recurring revenue, in lower case.
         import_batch: Opportunities created in one minute from which it is a bulk import.
     """
 
@@ -35,6 +51,8 @@ class Settings:
     grace_days: int = 0
     recycle_days: int = 90
     import_batch: int = 50
+    churn_dating: Literal["service_end", "request"] = "service_end"
+    unpaid_statuses: tuple[str, ...] = UNPAID_STATUSES
 
 
 def tables(landed: Mapping[str, ir.Table], settings: Settings) -> dict[str, ir.Table]:

@@ -333,7 +333,8 @@ _DERIVED = [
         "One change of one customer's monthly recurring revenue.",
         _columns(
             "customer_id>customer account_id>account moved_at:timestamp type currency mrr_delta:money mrr_before:money "
-            "mrr_after:money mrr_delta_base:money mrr_delta_constant:money n_delta:int"
+            "mrr_after:money mrr_delta_base:money mrr_delta_constant:money escalator_delta_constant:money n_delta:int "
+            "cancel_requested_at:timestamp"
         )
         + DIMENSIONS,
         "moved_at",
@@ -345,7 +346,9 @@ _DERIVED = [
         _columns(
             "customer_id>customer account_id>account month_on:date mrr_end:money mrr_1m_before:money mrr_12m_before:money "
             "expansion_12m:money contraction_12m:money churn_12m:money reactivation_12m:money new_12m:money "
-            "expansion_1m:money contraction_1m:money churn_1m:money reactivation_1m:money new_1m:money is_final:bool"
+            "expansion_1m:money contraction_1m:money churn_1m:money reactivation_1m:money new_1m:money is_final:bool "
+            "retained_1m:money retained_12m:money escalator_1m:money escalator_12m:money mrr_end_base:money "
+            "is_customer:bool"
         )
         + DIMENSIONS,
         "month_on",
