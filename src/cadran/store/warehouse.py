@@ -6,16 +6,25 @@ snapshot for as long as they like: a build writes another file and moves the poi
 
 from __future__ import annotations
 
+import json
+import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import duckdb
+import ibis
+
+from cadran.errors import Issue, StoreError
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from pathlib import Path
 
     import ibis.expr.types as ir
     import pyarrow as pa
 
-    from cadran.errors import Issue
+#: Tables of a snapshot that describe it, beside the canonical ones.
+META, ISSUES, FILES = "_meta", "_issues", "_files"
 
 
 @dataclass(frozen=True)
@@ -53,5 +62,76 @@ class Warehouse(Protocol):
         ...
 
     def issues(self, entities: frozenset[str]) -> tuple[Issue, ...]:
-        """Findings of the build about these entities."""
+        """Findings of the build about these entities, and those about none in particular."""
         ...
+
+
+class DuckDBWarehouse:
+    """A snapshot in a DuckDB file, open for reading.
+
+    Args:
+        path: File of the snapshot.
+
+    Attributes:
+        meta: What the snapshot says of itself.
+        files: What was read, one mapping of plain values per file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._connection = duckdb.connect(str(path), read_only=True)
+            self._meta_text = self._text(META)
+        except duckdb.Error as error:
+            raise StoreError(
+                "The snapshot {name} cannot be read: {problem}.",
+                hint="Run `cadran build` to make a new one.",
+                where=path.name,
+                name=path.stem,
+                problem=str(error).splitlines()[0],
+            ) from error
+        self.meta = _meta(json.loads(self._meta_text[0]))
+        self.files: tuple[dict[str, Any], ...] = tuple(json.loads(text) for text in self._text(FILES))
+        self._issues = tuple(Issue(**json.loads(text)) for text in self._text(ISSUES))
+        self._statements: dict[object, str] = {}
+        self._lock = threading.Lock()
+
+    def sql(self, expression: ir.Table) -> str:
+        """The DuckDB statement for an expression; compiled once."""
+        key = expression.op()
+        with self._lock:
+            if key not in self._statements:
+                self._statements[key] = ibis.to_sql(expression, dialect="duckdb")
+            return self._statements[key]
+
+    def execute(self, sql: str) -> pa.Table:
+        """The rows of one statement, on a cursor of its own.
+
+        Raises:
+            StoreError: The database refuses the statement.
+        """
+        cursor = self._connection.cursor()
+        try:
+            return cursor.execute(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise StoreError(
+                "The database refused a statement: {problem}.", where=self.meta.name, problem=str(error).splitlines()[0]
+            ) from error
+        finally:
+            cursor.close()
+
+    def issues(self, entities: frozenset[str] = frozenset()) -> tuple[Issue, ...]:
+        """Findings of the build about these entities, or all findings when none is named."""
+        return tuple(i for i in self._issues if not entities or not i.entity or i.entity in entities)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._connection.close()
+
+    def _text(self, table: str) -> list[str]:
+        rows = self._connection.cursor().execute(f'SELECT content FROM "{table}" ORDER BY position').fetchall()
+        return [row[0] for row in rows]
+
+
+def _meta(values: dict[str, Any]) -> SnapshotMeta:
+    times = {name: datetime.fromisoformat(values[name]) for name in ("known_at", "built_at")}
+    return SnapshotMeta(**(values | times))
