@@ -360,7 +360,7 @@ _DERIVED = [
         _columns(
             "person_id lead_id>lead contact_id>contact account_id>account opportunity_id>opportunity cycle:int "
             "started_at:timestamp lead_at:timestamp mql_at:timestamp sql_at:timestamp opportunity_at:timestamp "
-            "customer_at:timestamp disqualified_at:timestamp is_direct_sql:bool is_inferred:bool"
+            "customer_at:timestamp disqualified_at:timestamp observed_until:timestamp is_direct_sql:bool is_inferred:bool"
         )
         + DIMENSIONS,
         "started_at",

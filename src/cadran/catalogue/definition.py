@@ -39,6 +39,8 @@ class Measure:
         time: Day column (``x_on``) on which rows are dated.
         event: For ``survival``, SQL predicate that is true when the duration has ended.
         balance: True when every row up to the end of the period counts, as for a stock.
+        at_end: True when rows are photographs taken on certain days, such as month ends: only those
+            of the last such day in the period count, the same day for every segment.
         missing: For money, the SQL predicate of rows whose amount is known but has no rate into
             the base currency; such rows make the figure undefined (rule G-14). Empty for the rows
             whose ``x`` is known and ``x_base`` is not, for every ``x_base`` in `expr`.
@@ -52,6 +54,7 @@ class Measure:
     time: str = ""
     event: str = ""
     balance: bool = False
+    at_end: bool = False
     missing: str = ""
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
