@@ -1,0 +1,74 @@
+"""From instants to days of a zone and back, by the zone's own rules on that day.
+
+The only room for functions that engines spell differently: DuckDB and PostgreSQL share
+``timezone(zone, timestamp)``. Timestamps are naive UTC throughout.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ibis
+
+from cadran.canonical.entities import day_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import ibis.expr.types as ir
+
+    from cadran.canonical.schema import Expr
+
+SECONDS_IN_DAY = 86_400
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp(6)"), "timestamp('UTC', 6)"))
+def _instant(zone: str, wall: object) -> object:
+    """The instant at which the clocks of that zone show this."""
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC', 6)"), "timestamp(6)"))
+def _wall(zone: str, instant: object) -> object:
+    """What the clocks of that zone show at this instant."""
+
+
+def utc_to_local(timestamp: Expr, zone: str | Expr) -> Expr:
+    """What the clocks of a zone showed at a naive UTC timestamp; NULL stays NULL.
+
+    Args:
+        timestamp: Naive UTC timestamp.
+        zone: IANA name, or a column of names.
+    """
+    return _wall(zone, _instant("UTC", timestamp))
+
+
+def local_to_utc(timestamp: Expr, zone: str | Expr) -> Expr:
+    """The naive UTC timestamp at which the clocks of a zone showed this; NULL stays NULL.
+
+    A time that the clocks skipped, or showed twice, is resolved by the engine's own rule.
+
+    Args:
+        timestamp: Wall-clock time in the zone.
+        zone: IANA name, or a column of names.
+    """
+    return _wall("UTC", _instant(zone, timestamp))
+
+
+def local_day(timestamp: Expr, zone: str | Expr) -> Expr:
+    """The day on which a naive UTC timestamp falls in a zone (rule G-6); NULL stays NULL."""
+    return utc_to_local(timestamp, zone).date()
+
+
+def with_days(table: ir.Table, timestamps: Iterable[str], zone: str) -> ir.Table:
+    """The table with the day column ``x_on`` of each of its timestamp columns ``x_at``."""
+    return table.mutate(**{day_of(name): local_day(table[name], zone) for name in timestamps})
+
+
+def days_between(start: Expr, end: Expr) -> Expr:
+    """Whole days from one date to another, negative when `end` is first."""
+    return end.delta(start, unit="day")
+
+
+def days_elapsed(start: Expr, end: Expr) -> Expr:
+    """Days, with fractions, from one instant to another, negative when `end` is first."""
+    return (end.epoch_seconds() - start.epoch_seconds()).cast("float64") / SECONDS_IN_DAY

@@ -1,0 +1,80 @@
+"""Column types of the canonical tables in Ibis, and tables without rows for what no source gives.
+
+Types are the same on every engine: timestamps are naive UTC, money has four decimals, rates and
+quantities have nine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import ibis
+
+from cadran.canonical.entities import COMMON, entity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import ibis.expr.types as ir
+
+    from cadran.canonical.entities import Column
+
+#: An expression over columns. Ibis types them loosely: what fits is decided when the expression is made.
+Expr: TypeAlias = Any
+
+#: Ibis type of each logical type of `canonical.entities`.
+TYPES: dict[str, str] = {
+    "text": "string",
+    "int": "int64",
+    "float": "float64",
+    "bool": "boolean",
+    "date": "date",
+    "timestamp": "timestamp(6)",
+    "money": "decimal(18, 4)",
+    "decimal": "decimal(18, 9)",
+}
+
+MONEY = TYPES["money"]
+
+
+def schema(columns: Iterable[Column]) -> ibis.Schema:
+    """The Ibis schema of a list of canonical columns, in their order."""
+    return ibis.schema({column.name: TYPES[column.type] for column in columns})
+
+
+def schema_of(name: str) -> ibis.Schema:
+    """The schema of one entity as it is landed: common and own columns, without the ``_on`` days.
+
+    Derived entities have their own columns only.
+
+    Raises:
+        QueryError: No entity has that name.
+    """
+    found = entity(name)
+    return schema(found.columns if found.derived else (*COMMON, *found.columns))
+
+
+def empty(name: str) -> ir.Table:
+    """The landed table of that entity without any row.
+
+    It is plain SQL and not data in memory, so that the statement runs on any connection.
+
+    Raises:
+        QueryError: No entity has that name.
+    """
+    types = schema_of(name)
+    one = ibis.literal(0, "int64").name("nothing").as_table()
+    return one.select(**{column: ibis.null(kind) for column, kind in types.items()}).filter(ibis.literal(False))
+
+
+def conform(table: ir.Table, types: ibis.Schema) -> ir.Table:
+    """The table with exactly these columns, in this order and of these types; what it lacks is NULL."""
+    have = set(table.columns)
+    return table.select(
+        **{
+            name: (table[name] if table[name].type() == kind else table[name].cast(kind))
+            if name in have
+            else ibis.null(kind)
+            for name, kind in types.items()
+        }
+    )
