@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import ibis
@@ -42,11 +43,16 @@ def test_a_project_without_a_snapshot_says_what_to_do(tmp_path):
     assert "cadran build" in caught.value.hint
 
 
-def test_a_build_that_fails_leaves_the_previous_snapshot_served(tmp_path):
-    before = build(tmp_path)
-    with pytest.raises(ZeroDivisionError), building(tmp_path, built_at=AT + timedelta(hours=1)) as writer:
+def fail_half_way(state):
+    with building(state, built_at=AT + timedelta(hours=1)) as writer:
         writer.memory("deal", pa.table({"id": ["b"]}))
         raise ZeroDivisionError
+
+
+def test_a_build_that_fails_leaves_the_previous_snapshot_served(tmp_path):
+    before = build(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(tmp_path)
     assert current(tmp_path) == before
     assert [p.name for p in (tmp_path / "snapshots").iterdir()] == [before.name]
 
@@ -119,8 +125,6 @@ def test_killing_a_build_at_any_moment_leaves_a_whole_snapshot_served(tmp_path, 
 
 
 def test_many_threads_read_one_snapshot(tmp_path):
-    from concurrent.futures import ThreadPoolExecutor
-
     warehouse = DuckDBWarehouse(build(tmp_path))
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: warehouse.execute(f"SELECT {n} AS n FROM deal").to_pylist(), range(64)))

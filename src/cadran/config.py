@@ -11,7 +11,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -148,6 +148,23 @@ class BusinessHours:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """Conventions of the company that move figures.
+
+    Attributes:
+        grace_days: Longest gap without revenue that is a pause and not a churn.
+        recycle_days: Shortest gap after which a person starts another cycle.
+        churn_dating: Whether churn is dated at the end of service or at the request to cancel.
+        import_batch: Opportunities created in one minute from which it is a bulk import.
+    """
+
+    grace_days: int = 0
+    recycle_days: int = 90
+    churn_dating: Literal["service_end", "request"] = "service_end"
+    import_batch: int = 50
+
+
+@dataclass(frozen=True)
 class Project:
     """The settings of one company.
 
@@ -161,7 +178,9 @@ class Project:
         hours: Business hours.
         growth_stage: ``launch``, ``growth`` or ``scale``.
         north_star: ``arr``, ``margin`` or ``cash``.
+        policy: Conventions that move figures.
         keep_snapshots: How many past snapshots are kept.
+        ignore: Globs of files in exports/ that are left out.
         places: ``file:line`` of every setting, by dotted name.
         extra: Settings of sections that other rooms read, as written.
     """
@@ -175,7 +194,9 @@ class Project:
     hours: BusinessHours = field(default_factory=BusinessHours)
     growth_stage: str = "growth"
     north_star: str = "arr"
+    policy: Policy = field(default_factory=Policy)
     keep_snapshots: int = 10
+    ignore: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -258,6 +279,8 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "company": ("name", "languages", "currency", "zone", "growth_stage", "north_star"),
     "calendar": ("week_start", "fiscal_year_start", "fiscal_year_label", "scheme"),
     "hours": ("days", "opens", "closes", "holiday_country"),
+    "policy": ("grace_days", "recycle_days", "churn_dating", "import_batch"),
+    "files": ("ignore",),
     "store": ("keep_snapshots",),
 }
 
@@ -281,6 +304,8 @@ class _Settings:
             hours=self._hours(),
             growth_stage=self._choice("company.growth_stage", self._get("company.growth_stage", "growth"), STAGES),
             north_star=self._choice("company.north_star", self._get("company.north_star", "arr"), NORTH_STARS),
+            policy=self._policy(),
+            ignore=self._globs(),
             keep_snapshots=self._between("store.keep_snapshots", 10, 1, 10_000),
             places=self.places,
             extra={name: value for name, value in self.values.items() if name not in KNOWN},
@@ -364,6 +389,21 @@ class _Settings:
             year_label=self._choice(  # type: ignore[arg-type]
                 "calendar.fiscal_year_label", self._get("calendar.fiscal_year_label", "end"), ("start", "end")
             ),
+        )
+
+    def _globs(self) -> tuple[str, ...]:
+        found = self._get("files.ignore", [])
+        if not isinstance(found, list) or not all(isinstance(glob, str) for glob in found):
+            raise self._refuse("files.ignore", found, '["old/*.csv"]')
+        return tuple(found)
+
+    def _policy(self) -> Policy:
+        dating = self._get("policy.churn_dating", "service_end")
+        return Policy(
+            grace_days=self._between("policy.grace_days", 0, 0, 3650),
+            recycle_days=self._between("policy.recycle_days", 90, 1, 3650),
+            churn_dating=self._choice("policy.churn_dating", dating, ("service_end", "request")),  # type: ignore[arg-type]
+            import_batch=self._between("policy.import_batch", 50, 2, 10_000_000),
         )
 
     def _hours(self) -> BusinessHours:

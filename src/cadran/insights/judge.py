@@ -31,6 +31,8 @@ def read(result: KpiResult) -> Readings:
         as_of=result.as_of,
         snapshot=result.snapshot,
         issues=result.issues,
+        sql=result.sql,
+        lineage=result.lineage,
     )
 
 

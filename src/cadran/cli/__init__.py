@@ -1,0 +1,250 @@
+"""The terminal: one thin command per verb.
+
+Results go to standard output, messages and progress to standard error, so that results can be
+piped. Exit codes are those of the error tree; 3 means that work was done but left findings.
+Rooms are imported inside the commands, so that `cadran --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cadran import __version__
+from cadran.cli.options import Output, ask_options, folder_option, output_options, question
+from cadran.errors import EXIT_ISSUES, CadranError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cadran.errors import Issue
+
+
+class _Verbs(click.Group):
+    """The group of all verbs: errors are told in the person's words, in the order of the flow."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Verbs in the order in which they were written, which is the order of the flow."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a verb; a `CadranError` becomes a message and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except CadranError as error:
+            from cadran.cli.show import say_error
+
+            say_error(error)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="cadran")
+def main() -> None:
+    """Governed revenue KPIs from CRM, marketing and billing exports.
+
+    Start with `cadran demo`, or with your own data: `cadran init DIR`, put files in DIR/exports,
+    `cadran build --project DIR`, `cadran kpi win_rate --project DIR`.
+    """
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--name", default="", help="Name of the company.")
+@click.option("--country", type=click.Choice(["FR", "US"]), default="FR", show_default=True)
+@output_options
+def init(folder: Path, name: str, country: str, output: Output) -> None:
+    """Start a project: settings, and folders for mappings, definitions and exports."""
+    from cadran.jobs.start import init_project
+
+    for path in init_project(folder, name=name, country=country):
+        output.line(str(path))
+    output.note(
+        "Put your exports in {folder}, then run `cadran build --project {root}`.",
+        folder=str(folder / "exports"),
+        root=str(folder),
+    )
+
+
+@main.command(name="map")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--write", is_flag=True, help="Write the proposal into mappings/ instead of printing it.")
+@folder_option
+@output_options
+def map_(file: Path, write: bool, project: Path, output: Output) -> None:
+    """Propose a mapping for a file, and say what is unsure about it."""
+    from cadran.config import load_project
+    from cadran.jobs.propose import propose_mapping, write_mapping
+
+    proposal = propose_mapping(file)
+    if write:
+        output.line(str(write_mapping(load_project(project), proposal)))
+    else:
+        output.text(proposal.text)
+    output.issues(proposal.unsure)
+
+
+@main.command()
+@folder_option
+@output_options
+def sync(project: Path, output: Output) -> None:
+    """Read the exports and tables that are new, and keep them as they came."""
+    from cadran.config import load_project
+    from cadran.jobs.sync import sync_project
+
+    with output.progress() as progress:
+        report = sync_project(load_project(project), now=output.now(), progress=progress)
+    output.files([file.as_record() for file in report.files])
+    _finish(output, report.issues)
+
+
+@main.command()
+@click.option("--no-sync", is_flag=True, help="Build from what is already kept, without reading the exports again.")
+@folder_option
+@output_options
+def build(no_sync: bool, project: Path, output: Output) -> None:
+    """Read what is new, then compute the tables and publish them in one step."""
+    from cadran.config import load_project
+    from cadran.jobs.build import build_project
+    from cadran.jobs.sync import sync_project
+
+    settings = load_project(project)
+    with output.progress() as progress:
+        found: tuple[Issue, ...] = ()
+        if not no_sync:
+            found = sync_project(settings, now=output.now(), progress=progress).issues
+        report = build_project(settings, now=output.now(), progress=progress, found=found)
+    output.files(report.files)
+    _finish(output, report.issues)
+
+
+@main.command()
+@folder_option
+@output_options
+def check(project: Path, output: Output) -> None:
+    """Check settings, mappings, definitions and data; every finding with its file and line."""
+    from cadran.jobs.check import check_project
+
+    issues = check_project(project)
+    output.findings(issues)
+    sys.exit(EXIT_ISSUES if any(issue.level == "error" for issue in issues) else 0)
+
+
+@main.command()
+@click.argument("ids", nargs=-1, metavar="ID...")
+@click.option("--list", "list_all", is_flag=True, help="List every KPI.")
+@ask_options
+@folder_option
+@output_options
+def kpi(ids: Sequence[str], list_all: bool, project: Path, output: Output, **asked: Any) -> None:
+    """Answer with one or more KPIs: value, interval, cases, and why when there is none."""
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    if list_all or not ids:
+        output.catalogue(workspace.catalogue)
+        return
+    _warn(output, workspace.catalogue_issues)
+    view = workspace.view()
+    output.readings(view.ask(question(ids, asked)), view)
+
+
+@main.command()
+@click.argument("kpi_id", metavar="ID")
+@ask_options
+@folder_option
+@output_options
+def explain(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
+    """Show a KPI's whole contract, its figure, where it comes from and the statement that ran."""
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    view = workspace.view()
+    output.contract(view.kpi(kpi_id), view.ask(question([kpi_id], asked)), view)
+
+
+@main.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="Most rows to list.")
+@click.option("--offset", default=0, show_default=True, type=click.IntRange(0), help="Rows to skip.")
+@ask_options
+@folder_option
+@output_options
+def rows(ids: Sequence[str], limit: int, offset: int, project: Path, output: Output, **asked: Any) -> None:
+    """List the rows behind a KPI's figure."""
+    from cadran.engine.query import RowQuery
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    view = workspace.view()
+    for kpi_id in ids:
+        output.rows(view.rows(RowQuery(question([kpi_id], asked), limit, offset)))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+@folder_option
+@output_options
+def serve(host: str, port: int, project: Path, output: Output) -> None:
+    """Serve the cockpit and the JSON API."""
+    from cadran.web.app import create_app
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    _serve(create_app(workspace), host, port, output)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo"))
+@click.option("--seed", default=7, show_default=True, help="Another seed makes another company.")
+@click.option("--serve", "served", is_flag=True, help="Serve the cockpit afterwards.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+@output_options
+def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> None:
+    """Make a sample company, build it and show its figures."""
+    from cadran.engine.query import KpiQuery
+    from cadran.jobs.build import build_project
+    from cadran.jobs.demo import write_demo
+    from cadran.jobs.sync import sync_project
+    from cadran.workspace import open_workspace
+
+    with output.progress() as progress:
+        settings = write_demo(folder, seed=seed, progress=progress)
+        found = sync_project(settings, now=output.now(), progress=progress).issues
+        build_project(settings, now=output.now(), progress=progress, found=found)
+    workspace = open_workspace(folder)
+    output.prefer(workspace.project.languages)
+    view = workspace.view()
+    for board in workspace.catalogue.boards[:2]:
+        output.readings(view.ask(KpiQuery(board.kpis)), view)
+    output.note("Ask for more with `cadran kpi win_rate --by segment --project {root}`.", root=str(folder))
+    if served:
+        from cadran.web.app import create_app
+
+        _serve(create_app(workspace), "127.0.0.1", port, output)
+
+
+def _serve(app: Any, host: str, port: int, output: Output) -> None:
+    import uvicorn
+
+    output.note("Cockpit: {address} (stop with Ctrl+C)", address=f"http://{host}:{port}")
+    uvicorn.run(app, host=host, port=port, log_level="warning")
+
+
+def _warn(output: Output, issues: Sequence[Issue]) -> None:
+    output.issues([issue for issue in issues if issue.level == "error"])
+
+
+def _finish(output: Output, issues: Sequence[Issue]) -> None:
+    """Tell the findings; end with the code of findings when some file or row could not be used."""
+    output.issues(issues)
+    if any(issue.level == "error" for issue in issues):
+        sys.exit(EXIT_ISSUES)

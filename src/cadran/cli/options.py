@@ -1,0 +1,168 @@
+"""What every verb has in common: the project's folder, the question, and how to answer."""
+
+from __future__ import annotations
+
+import functools
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.engine.query import KpiQuery
+    from cadran.engine.result import Rows
+    from cadran.errors import Issue
+    from cadran.insights.reading import Readings
+    from cadran.jobs.progress import Progress
+    from cadran.workspace import View
+
+LANGUAGES = ("fr", "en")
+
+
+class Output:
+    """How a verb answers: form and language; results to standard output, the rest to standard error.
+
+    Args:
+        form: ``table``, ``json`` or ``csv``.
+        language: ``fr``, ``en``, or empty for the project's own.
+    """
+
+    def __init__(self, form: str, language: str) -> None:
+        self.form = form
+        self.language = language or default_language()
+        self._chosen = bool(language)
+
+    def prefer(self, languages: Sequence[str]) -> None:
+        """Take the project's first language unless the person chose one."""
+        if not self._chosen and languages:
+            self.language = languages[0]
+
+    def now(self) -> datetime:
+        """The clock, read here and nowhere below: a naive UTC instant."""
+        return datetime.now(UTC).replace(tzinfo=None)
+
+    def line(self, text: str) -> None:
+        """A line of result."""
+        click.echo(text)
+
+    def text(self, text: str) -> None:
+        """A text of result, as it is."""
+        click.echo(text, nl=not text.endswith("\n"))
+
+    def note(self, template: str, **params: object) -> None:
+        """A remark, beside the result."""
+        from cadran.i18n import say
+
+        click.echo(say(template, params, self.language), err=True)
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """A progress bar on standard error, shown once work has taken a second."""
+        from cadran.cli.show import progress_bar
+
+        return progress_bar(self.language)
+
+    def issues(self, issues: Iterable[Issue]) -> None:
+        """Findings, on standard error."""
+        from cadran.cli.show import say_issues
+
+        say_issues(list(issues), self.language)
+
+    def findings(self, issues: Iterable[Issue]) -> None:
+        """Findings as the result itself."""
+        from cadran.cli.show import show_findings
+
+        show_findings(list(issues), self.form, self.language)
+
+    def files(self, files: Sequence[Mapping[str, Any]]) -> None:
+        """What was read, loaded and set aside, file by file."""
+        from cadran.cli.show import show_files
+
+        show_files(files, self.form, self.language)
+
+    def catalogue(self, catalogue: Catalogue) -> None:
+        """Every KPI with its name."""
+        from cadran.cli.show import show_catalogue
+
+        show_catalogue(catalogue, self.form, self.language)
+
+    def readings(self, readings: Readings, view: View) -> None:
+        """Readings: a table for people, or records."""
+        from cadran.cli.show import show_readings
+
+        show_readings(readings, view, self.form, self.language)
+
+    def rows(self, found: Rows) -> None:
+        """The rows behind a number."""
+        from cadran.cli.show import show_rows
+
+        show_rows(found, self.form, self.language)
+
+    def contract(self, kpi: Kpi, readings: Readings, view: View) -> None:
+        """A KPI's whole contract with its figure and its lineage."""
+        from cadran.cli.show import show_contract
+
+        show_contract(kpi, readings, view, self.form, self.language)
+
+
+def default_language() -> str:
+    """The language of the terminal: French where the locale is French, else English."""
+    name = os.environ.get("CADRAN_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
+    return "fr" if name.lower().startswith("fr") else "en"
+
+
+def output_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--format`` and ``--lang``, and give the command an `Output`."""
+
+    @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+    @click.option("--lang", "language", type=click.Choice(LANGUAGES), help="Language; the project's own by default.")
+    @functools.wraps(command)
+    def wrapped(form: str, language: str | None, **given: Any) -> None:
+        output = Output(form, language or "")
+        click.get_current_context().obj = output
+        command(output=output, **given)
+
+    return wrapped
+
+
+folder_option = click.option(
+    "--project",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder of the project; the current one by default.",
+)
+
+
+def ask_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the words of a question: by, grain, from, to, where, as-of and compare."""
+    for option in reversed(
+        [
+            click.option("--by", multiple=True, metavar="DIM", help="Break down by a dimension; may be repeated."),
+            click.option(
+                "--grain", metavar="GRAIN", help="day, week, month, quarter or year; the whole span without it."
+            ),
+            click.option("--from", "from_", metavar="DATE", help="First day, such as 2026-01-01."),
+            click.option("--to", metavar="DATE", help="First day after the span."),
+            click.option("--where", multiple=True, metavar="EXPR", help="Keep what fulfils this; may be repeated."),
+            click.option("--as-of", metavar="DATE", help="As it was known at the end of this day."),
+            click.option("--compare", metavar="WITH", help="previous or year: the period to compare with."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def question(ids: Sequence[str], asked: Mapping[str, Any]) -> KpiQuery:
+    """The question that the options ask."""
+    from cadran.engine.query import from_params
+
+    pairs = [("kpi", name) for name in ids]
+    pairs += [(name, text) for name in ("by", "where") for text in asked[name]]
+    single = {"grain": "grain", "from": "from_", "to": "to", "as_of": "as_of", "compare": "compare"}
+    pairs += [(name, asked[option]) for name, option in single.items() if asked[option]]
+    return from_params(pairs)

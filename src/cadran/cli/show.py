@@ -1,0 +1,336 @@
+"""Results as a terminal shows them: tables for people, JSON and CSV for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import time
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from cadran.cli.options import default_language
+from cadran.i18n import (
+    error_text,
+    format_delta,
+    format_interval,
+    format_moment,
+    format_period,
+    format_value,
+    issue_text,
+    say,
+    segment_name,
+)
+from cadran.insights.record import plain, records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.engine.result import Rows
+    from cadran.errors import CadranError, Issue
+    from cadran.insights.reading import Reading, Readings
+    from cadran.jobs.progress import Progress
+    from cadran.workspace import View
+
+#: Findings listed in full; more are counted.
+MOST_ISSUES = 20
+#: A bar on anything that takes longer than this, in seconds.
+PATIENCE = 1.0
+_VERDICTS = {"on_track": "green", "off_track": "red", "watch": "yellow", "cannot_tell": "dim", "none": "dim"}
+_SAID = {
+    "on_track": "on track",
+    "off_track": "off track",
+    "watch": "watch",
+    "cannot_tell": "cannot tell",
+    "none": "",
+}
+_LEVELS = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+
+def say_error(error: CadranError) -> None:
+    """An error on standard error: what happened, where, and what to do."""
+    output = click.get_current_context().obj
+    language = output.language if output else default_language()
+    first, _, hint = error_text(error, language).partition("\n")
+    console = _console(stderr=True)
+    console.print(Text(first, style="bold red"), soft_wrap=True)
+    if hint:
+        console.print(Text(f"  {hint}"), soft_wrap=True)
+
+
+def say_issues(issues: Sequence[Issue], language: str) -> None:
+    """Findings on standard error, the worst first; beyond a screenful they are counted."""
+    console = _console(stderr=True)
+    worst_first = sorted(issues, key=lambda issue: list(_LEVELS).index(issue.level))
+    for issue in worst_first[:MOST_ISSUES]:
+        console.print(Text(issue_text(issue, language), style=_LEVELS[issue.level]), soft_wrap=True)
+    if len(worst_first) > MOST_ISSUES:
+        more = say("… and {n} more: `cadran check` lists them all.", {"n": len(worst_first) - MOST_ISSUES}, language)
+        console.print(Text(more), soft_wrap=True)
+
+
+def show_findings(issues: Sequence[Issue], form: str, language: str) -> None:
+    """Findings as a result, one per line, or as records."""
+    if form == "table":
+        for issue in issues:
+            _console().print(Text(issue_text(issue, language), style=_LEVELS[issue.level]), soft_wrap=True)
+        if not issues:
+            click.echo(say("Nothing to report.", {}, language))
+        return
+    found = [
+        {
+            "code": issue.code,
+            "level": issue.level,
+            "where": issue.where,
+            "message": say(issue.message, issue.params, language),
+            "hint": say(issue.hint, issue.params, language) if issue.hint else "",
+            "entity": issue.entity,
+            "n_rows": issue.n_rows,
+        }
+        for issue in issues
+    ]
+    _dump(found, form, ("code", "level", "where", "message", "hint", "entity", "n_rows"))
+
+
+FILE_COLUMNS = ("file", "mapping", "exported_at", "read", "loaded", "set_aside", "filtered", "skipped")
+
+
+def show_files(files: Sequence[Mapping[str, Any]], form: str, language: str) -> None:
+    """What was read, loaded and set aside, file by file."""
+    if form != "table":
+        _dump(list(files), form, FILE_COLUMNS)
+        return
+    table = Table(box=None, pad_edge=False)
+    heads = ("File", "Mapping", "Exported", "Read", "Loaded", "Set aside", "Filtered", "Totals and blank")
+    for position, head in enumerate(heads):
+        table.add_column(say(head, {}, language), justify="right" if position > 2 else "left", overflow="fold")
+    for file in files:
+        table.add_row(*(_cell(file.get(name)) for name in FILE_COLUMNS))
+    _console().print(table)
+
+
+def show_catalogue(catalogue: Catalogue, form: str, language: str) -> None:
+    """Every KPI: id, name, unit, owner."""
+    newest = [versions[-1] for versions in catalogue.kpis.values()]
+    if form != "table":
+        rows = [
+            {
+                "kpi": k.id,
+                "name": k.name(language),
+                "version": k.version,
+                "unit": k.unit,
+                "basis": k.basis,
+                "owner": k.owner,
+            }
+            for k in newest
+        ]
+        _dump(rows, form, ("kpi", "name", "version", "unit", "basis", "owner"))
+        return
+    table = Table(box=None, pad_edge=False)
+    for head in ("KPI", "Name", "Unit", "Basis", "Owner"):
+        table.add_column(say(head, {}, language), overflow="fold")
+    for k in newest:
+        table.add_row(k.id, k.name(language), k.unit, k.basis, k.owner)
+    _console().print(table)
+
+
+def show_readings(readings: Readings, view: View, form: str, language: str) -> None:
+    """Readings: a table for people, records for programs."""
+    if form != "table":
+        _dump(records(readings, language), form, ())
+        return
+    table = Table(box=None, pad_edge=False)
+    with_change = any(reading.change for reading in readings.readings)
+    segments = list(dict.fromkeys(name for reading in readings.readings for name in reading.figure.segment))
+    heads = ["KPI", "Period", *segments, "Value", "95 % interval", "n", *(["Change"] if with_change else []), "Verdict"]
+    for head in heads:
+        table.add_column(
+            say(head, {}, language), justify="right" if head in ("Value", "95 % interval", "n", "Change") else "left"
+        )
+    for reading in readings.readings:
+        table.add_row(*_line(reading, readings, view, segments, language, with_change=with_change))
+    _console().print(table)
+    known = format_moment(readings.as_of, language, view.project.zone)
+    click.echo(say("Data known up to {moment}. * unfinished period.", {"moment": known}, language), err=True)
+    say_issues(_brief(readings.issues), language)
+
+
+def _line(
+    reading: Reading, readings: Readings, view: View, segments: Sequence[str], language: str, *, with_change: bool
+) -> list[Text | str]:
+    figure, kpi = reading.figure, reading.kpi
+    period = format_period(figure.start, figure.end, view.project.calendar, language, short=True)
+    value = Text(format_value(reading.value, kpi.unit, readings.currency, language))
+    if reading.status != "ok":
+        value.stylize("dim")
+    interval = (
+        "" if reading.low is None else format_interval(reading.low, reading.high, kpi.unit, readings.currency, language)
+    )
+    verdict = Text(
+        say(_SAID[reading.verdict], {}, language) if _SAID[reading.verdict] else "", style=_VERDICTS[reading.verdict]
+    )
+    if reading.reason:
+        verdict = Text(say(reading.reason, reading.reason_params, language), style="dim")
+    change = [format_delta(reading.change.delta, kpi.unit, readings.currency, language) if reading.change else ""]
+    return [
+        kpi.name(language),
+        period + (" *" if figure.partial else ""),
+        *(segment_name(figure.segment.get(name), language) for name in segments),
+        value,
+        interval,
+        str(figure.n),
+        *(change if with_change else []),
+        verdict,
+    ]
+
+
+def show_rows(found: Rows, form: str, language: str) -> None:
+    """The rows behind a number; how many there are goes to standard error."""
+    if form != "table":
+        _dump([dict(zip(found.columns, row, strict=True)) for row in found.rows], form, found.columns)
+    else:
+        table = Table(box=None, pad_edge=False)
+        for name in found.columns:
+            table.add_column(name, overflow="fold")
+        for row in found.rows:
+            table.add_row(*(_cell(value) for value in row))
+        _console().print(table)
+    click.echo(say("{shown} of {total} rows.", {"shown": len(found.rows), "total": found.total}, language), err=True)
+
+
+def show_contract(kpi: Kpi, readings: Readings, view: View, form: str, language: str) -> None:
+    """A KPI's whole contract, its figures, its lineage and the statements that ran."""
+    if form != "table":
+        found = contract(kpi, language) | {
+            "figures": records(readings, language),
+            "lineage": list(readings.lineage.get(kpi.id, ())),
+            "sql": list(readings.sql),
+        }
+        _dump([found], form, tuple(found))
+        return
+    console = _console()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in contract(kpi, language).items():
+        if value not in (None, "", [], {}):
+            table.add_row(say(name.replace("_", " ").capitalize(), {}, language), _cell(value))
+    table.add_row(say("Lineage", {}, language), ", ".join(readings.lineage.get(kpi.id, ())))
+    console.print(table)
+    click.echo()
+    show_readings(readings, view, form, language)
+    for statement in readings.sql:
+        click.echo()
+        click.echo(statement)
+
+
+def contract(kpi: Kpi, language: str) -> dict[str, Any]:
+    """A KPI's contract as plain values, texts in one language."""
+    texts = {
+        name: value.get(language) or value.get("en", "")
+        for name, value in (
+            ("name", kpi.names), ("description", kpi.descriptions), ("formula", kpi.formula),
+            ("scope", kpi.scope), ("hypothesis", kpi.hypothesis),
+        )
+    }  # fmt: skip
+    return {
+        "kpi": kpi.id,
+        "version": kpi.version,
+        **texts,
+        "effective_from": kpi.effective_from,
+        "effective_to": kpi.effective_to,
+        "kind": kpi.kind,
+        "unit": kpi.unit,
+        "direction": kpi.direction,
+        "basis": kpi.basis,
+        "dimensions": list(kpi.dimensions),
+        "sources": list(kpi.sources),
+        "owner": kpi.owner,
+        "team": kpi.team,
+        "funnel": kpi.funnel,
+        "cadence": kpi.cadence,
+        "min_n": kpi.min_n,
+        "targets": [
+            {"value": t.value, "high": t.high, "segment": dict(t.segment), "start": t.start, "end": t.end}
+            for t in kpi.targets
+        ],
+        "benchmarks": [
+            {"low": b.low, "high": b.high, "source": b.source, "year": b.year, "grade": b.grade, "market": b.market}
+            for b in kpi.benchmarks
+        ],
+        "variants": list(kpi.variants),
+        "where": kpi.where,
+    }
+
+
+@contextlib.contextmanager
+def progress_bar(language: str) -> Iterator[Progress]:
+    """A bar per step on standard error, from the second after which people wonder."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars = Bars(*columns, console=_console(stderr=True), transient=True)
+    tasks: dict[str, Any] = {}
+    began = time.monotonic()
+
+    def tell(step: str, done: int, total: int) -> None:
+        if not bars.live.is_started and time.monotonic() - began > PATIENCE:
+            bars.start()
+        if step not in tasks:
+            tasks[step] = bars.add_task(say(step, {}, language), total=None)
+        bars.update(tasks[step], completed=done, total=total or None)
+
+    try:
+        yield tell
+    finally:
+        if bars.live.is_started:
+            bars.stop()
+
+
+def _brief(issues: Sequence[Issue]) -> list[Issue]:
+    return [issue for issue in issues if issue.level != "info"][:5]
+
+
+def _dump(found: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str]) -> None:
+    """Records as one JSON array, or as CSV with a header."""
+    if form == "json":
+        click.echo(json.dumps(list(found), ensure_ascii=False, indent=2, default=_json))
+        return
+    names = list(columns) or list(dict.fromkeys(name for row in found for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([[_cell(row.get(name)) for name in names] for row in found])
+    click.echo(text.getvalue(), nl=False)
+
+
+def _json(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=_json) if value else ""
+    return str(_json(value)) if isinstance(value, Decimal | date) else str(value)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """A console that never cuts a value where its output is read by a program."""
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=200)

@@ -1,0 +1,1 @@
+"""RUN: the writing arrow, from files to a published snapshot, and the start of a project."""

@@ -1,0 +1,180 @@
+"""An opened project, and `View`, the part of it that one person may read.
+
+To read you must hold a `View`; to hold a `View` you must be someone. Every face — terminal, page,
+API — asks through it and gets readings, never tables.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cadran.canonical.derive import Settings
+from cadran.catalogue.load import load_catalogue
+from cadran.config import load_project
+from cadran.engine.query import Context
+from cadran.engine.run import answer, rows
+from cadran.insights.judge import read
+from cadran.store.snapshot import current, open_current
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from typing import Any
+
+    from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.config import Project
+    from cadran.engine.query import KpiQuery, RowQuery
+    from cadran.engine.result import Rows
+    from cadran.errors import Issue
+    from cadran.insights.reading import Readings
+    from cadran.store.warehouse import DuckDBWarehouse, SnapshotMeta
+
+#: Who reads when nobody signed in: the person at the terminal, who holds the files anyway.
+LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class View:
+    """What one person may read of one snapshot.
+
+    Attributes:
+        project: Settings of the company.
+        catalogue: Governed definitions.
+        person: Who reads.
+        scope: Predicates that every row this person sees fulfils; empty for all.
+    """
+
+    project: Project
+    catalogue: Catalogue
+    person: str
+    _warehouse: DuckDBWarehouse
+    scope: tuple[str, ...] = ()
+
+    @property
+    def meta(self) -> SnapshotMeta:
+        """What the snapshot says of itself."""
+        return self._warehouse.meta
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """Findings of the build."""
+        return self._warehouse.issues()
+
+    @property
+    def files(self) -> tuple[Mapping[str, Any], ...]:
+        """What was read: file, mapping, counts of rows read, loaded and set aside, export time."""
+        return self._warehouse.files
+
+    def kpi(self, name: str) -> Kpi:
+        """The newest version of a KPI.
+
+        Raises:
+            DefinitionError: No KPI has that name.
+        """
+        return self.catalogue.kpi(name)
+
+    def ask(self, query: KpiQuery) -> Readings:
+        """The readings that answer a question.
+
+        Raises:
+            QueryError: The question names something that does not exist or cannot be combined.
+        """
+        return read(answer(self.catalogue, query, self._warehouse, self._context()))
+
+    def rows(self, question: RowQuery) -> Rows:
+        """The rows behind a number.
+
+        Raises:
+            QueryError: The question names something that does not exist or cannot be combined.
+        """
+        return rows(self.catalogue, question, self._warehouse, self._context())
+
+    def within(self, *predicates: str) -> View:
+        """A narrower view: only rows that also fulfil these predicates."""
+        return replace(self, scope=(*self.scope, *predicates))
+
+    def _context(self) -> Context:
+        project = replace(self.project, currency=self.meta.currency)
+        return Context(
+            calendar=self.project.calendar,
+            zone=self.project.zone,
+            currency=self.meta.currency,
+            settings=settings_of(project, self.meta.known_at),
+            scope=self.scope,
+        )
+
+
+class Workspace:
+    """A project that is open for reading; follows the newest snapshot. Safe for several threads.
+
+    Args:
+        project: Settings of the company.
+        catalogue: Governed definitions.
+        catalogue_issues: Findings about them.
+
+    Attributes:
+        project: Settings of the company.
+        catalogue: Governed definitions.
+        catalogue_issues: Findings about them.
+    """
+
+    def __init__(self, project: Project, catalogue: Catalogue, catalogue_issues: tuple[Issue, ...] = ()) -> None:
+        self.project = project
+        self.catalogue = catalogue
+        self.catalogue_issues = catalogue_issues
+        self._open: tuple[Path, DuckDBWarehouse] | None = None
+        self._lock = threading.Lock()
+
+    def view(self, person: str = LOCAL) -> View:
+        """What that person may read of the newest snapshot.
+
+        Raises:
+            StoreError: There is no snapshot yet.
+        """
+        return View(self.project, self.catalogue, person, self._warehouse())
+
+    def _warehouse(self) -> DuckDBWarehouse:
+        with self._lock:
+            newest = current(self.project.state)
+            if self._open is None or self._open[0] != newest:
+                # the older snapshot is left to those who still hold a view of it
+                warehouse = open_current(self.project.state)
+                self._open = (self.project.state / "snapshots" / f"{warehouse.meta.name}.duckdb", warehouse)
+            return self._open[1]
+
+
+def open_workspace(root: Path | str) -> Workspace:
+    """The project in a folder, open for reading.
+
+    A KPI whose definition cannot be used is left out, with an issue in `catalogue_issues`.
+
+    Args:
+        root: Folder that holds cadran.toml.
+
+    Raises:
+        ConfigError: A setting cannot be used.
+    """
+    project = load_project(Path(root))
+    catalogue, issues = load_catalogue(project.catalogue)
+    return Workspace(project, catalogue, issues)
+
+
+def settings_of(project: Project, known_at: datetime) -> Settings:
+    """What derivations need to know of a project.
+
+    Args:
+        project: Settings of the company.
+        known_at: Naive UTC instant up to which its tables are known.
+    """
+    return Settings(
+        known_at=known_at,
+        currency=project.currency,
+        zone=project.zone.key,
+        grace_days=project.policy.grace_days,
+        recycle_days=project.policy.recycle_days,
+        churn_dating=project.policy.churn_dating,
+        import_batch=project.policy.import_batch,
+    )
