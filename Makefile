@@ -3,36 +3,48 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 PORT ?= 8080
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test dev check fix clean
+.PHONY: demo test dev check fix lock clean
 
 # Environment with the locked versions; made again only when the lock changes.
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-dev: .venv/installed
+# What the tests need besides.
+.venv/tested: .venv/installed requirements-test.lock
+	$(PIP) -r requirements-test.lock
+	touch $@
+
+dev: .venv/tested
 
 # Sample company, its figures in the terminal, and the cockpit at the address that is printed.
 demo: .venv/installed
 	$(BIN)/cadran demo $(DEMO) --serve --port $(PORT)
 
-# The quick suite, then the slow ones.
-test: .venv/installed
-	$(BIN)/pytest -q
+# The quick suite first, then the slow one.
+test: .venv/tested
+	$(BIN)/pytest -q -m "not slow and not browser and not postgres"
+	$(BIN)/pytest -q -m "slow or browser or postgres"
 
 # What every change must pass besides the tests.
-check: .venv/installed
+check: .venv/tested
 	$(BIN)/ruff check src tests scripts
 	$(BIN)/ruff format --check src tests scripts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fix: .venv/installed
+fix: .venv/tested
 	$(BIN)/ruff check --fix src tests scripts
 	$(BIN)/ruff format src tests scripts
+
+# Newest versions that pyproject.toml allows; run the tests before you keep them.
+lock: .venv/tested
+	$(PIP) pip-tools
+	$(BIN)/python scripts/lock.py
 
 clean:
 	rm -rf .venv $(DEMO)
