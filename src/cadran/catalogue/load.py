@@ -17,7 +17,7 @@ numerator denominator n expression inputs window_days dimensions default_by grai
 owner team funnel cadence min_n targets benchmarks alerts hypothesis interval variants is_vanity
 oracle zone``; required: ``names kind unit direction``. `basis` is ``balance`` for ``cumulative``,
 ``cohort`` for ``conversion`` and ``period`` otherwise unless said.
-Measure keys: ``entity agg expr where time event balance missing``; `time` is the entity's own day
+Measure keys: ``entity agg expr where time event balance at_end missing``; `time` is the entity's own day
 unless said; `balance` is true in a ``cumulative`` KPI.
 Conversion: the denominator's `time` is the day of the cohort, the numerator's the day of the event.
 Target keys: ``value high segment start end``. Benchmark keys: ``low high source year grade market
@@ -75,6 +75,7 @@ MEASURE = fields.Shape(
         "entity": _entity,
         "agg": fields.choice("count", "sum", "mean", "count_distinct", "median", "min", "max", "survival"),
         "balance": fields.flag,
+        "at_end": fields.flag,
         **dict.fromkeys(("expr", "where", "time", "event", "missing"), fields.text),
     },
     required=("entity",),
