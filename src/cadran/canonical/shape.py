@@ -1,0 +1,91 @@
+"""Small shapes that derivations share: money, bounds that ignore what is missing, exact columns."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import ibis
+
+from cadran import period
+from cadran.canonical.days import local_day
+from cadran.canonical.entities import day_of, entity
+from cadran.canonical.schema import MONEY, TYPES, Expr
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import ibis.expr.types as ir
+
+    from cadran.canonical.derive import Settings
+
+
+def money(value: Expr) -> Expr:
+    """The amount as decimal(18,4), from a Decimal or an expression; doubles are to be rounded before."""
+    return ibis.literal(value, MONEY) if isinstance(value, Decimal) else value.cast(MONEY)
+
+
+def pick(condition: Expr, yes: Expr, no: Expr) -> Expr:
+    """One value where the condition is true, another where it is false or NULL."""
+    return ibis.ifelse(condition, yes, no)
+
+
+def earliest(one: Expr, other: Expr) -> Expr:
+    """The earlier of two, or the one that is known; engines differ on LEAST with NULL."""
+    return ibis.least(one.coalesce(other), other.coalesce(one))
+
+
+def latest(one: Expr, other: Expr) -> Expr:
+    """The later of two, or the one that is known; engines differ on GREATEST with NULL."""
+    return ibis.greatest(one.coalesce(other), other.coalesce(one))
+
+
+def running(by: str | list[str], order: str | list[str]) -> Expr:
+    """The window from the first row of a series up to this one."""
+    return window(by, order, following=0)
+
+
+def window(by: str | list[str], order: str | list[str], *, preceding: Expr = None, following: Expr = None) -> Expr:
+    """The window of rows of a series around this one; the whole series by default."""
+    return ibis.window(  # type: ignore[no-untyped-call]
+        group_by=by, order_by=order, preceding=preceding, following=following
+    )
+
+
+def stacked(first: ir.Table, *others: ir.Table) -> ir.Table:
+    """The rows of all of them, with the column types of the first."""
+    types = first.schema()
+    return ibis.union(first, *(o.select(**{n: o[n].cast(kind) for n, kind in types.items()}) for o in others))
+
+
+def known_day(settings: Settings) -> date:
+    """The last day of the company's zone of which something is known.
+
+    What is known up to midnight includes the day that ends then, and nothing of the next.
+    """
+    return period.local_day(settings.known_at - timedelta(microseconds=1), ZoneInfo(settings.zone))
+
+
+def is_month_over(settings: Settings) -> bool:
+    """True when the whole month of the last known day is known, to the minute."""
+    return period.local_day(settings.known_at + timedelta(minutes=1), ZoneInfo(settings.zone)).day == 1
+
+
+def derived(name: str, table: ir.Table, settings: Settings) -> ir.Table:
+    """The table with exactly the columns of a derived entity, in order.
+
+    A day column that the table does not have is cut from its instant in the company's zone; any
+    other column that it does not have is NULL.
+    """
+    columns = {}
+    instants = {day_of(c.name): c.name for c in entity(name).all_columns if c.type == "timestamp"}
+    for column in entity(name).all_columns:
+        if column.name in table.columns:
+            columns[column.name] = table[column.name].cast(TYPES[column.type])
+        elif instants.get(column.name) in table.columns:
+            columns[column.name] = local_day(table[instants[column.name]], settings.zone)
+        else:
+            columns[column.name] = ibis.null(TYPES[column.type])
+    return table.select(**columns)
