@@ -56,12 +56,12 @@ def write_company(
     Raises:
         ConfigError: The folder holds a project already.
     """
-    write_project(folder)
     world = tell(seed, until)
     messages, replies = outreach(world)
     adverts, advertising = marketing(world)
     plans = [quotas(world), forecasts(world), costs(world), time_entries(world), fx_rates(world)]
     exports = [*crm(world), *billing(world), activities(world), messages, *adverts, *plans]
+    write_project(folder, exports)
     for export in exports:
         export.write(folder / "exports")
         if progress:

@@ -75,7 +75,7 @@ class _Walk:
         """Index of the next stage, or -1 when the deal has ended, stopped moving, or reached the last day."""
         entered = self.path[-1][1]
         advances = self.chance.hits(self._share(stage, entered))
-        if not advances and self.chance.hits(0.07):
+        if not advances and self.chance.hits(0.04):
             return -1
         days = self.chance.near(DWELLS[self.company.segment][stage] * (1 if advances else 1.35), 0.55)
         days *= 0.85 if self.company.market == "US" else 1

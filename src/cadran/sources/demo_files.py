@@ -58,7 +58,8 @@ class Export:
         writer.writerows(self.rows)
         writer.writerows(self.after)
         path = folder / self.name
-        path.write_bytes(text.getvalue().encode(self.encoding))
+        mark = "\ufeff" if self.encoding == "utf-16-le" else ""
+        path.write_bytes((mark + text.getvalue()).encode(self.encoding))
         stamp = (utc_at(self.exported_on, time(23, 59), "FR") - datetime(1970, 1, 1)).total_seconds()  # noqa: DTZ001
         os.utime(path, (stamp, stamp))
 

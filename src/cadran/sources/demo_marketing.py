@@ -120,7 +120,7 @@ def _linkedin_ads(world: World) -> tuple[Export, dict[tuple[str, str], Decimal]]
         rows, "spend", world.span.exported_on,
         before=("Campaign Performance Report (in UTC)", f'"Report Start: {start}, 12:00 AM"',
                 f'"Report End: {end}, 11:59 PM"', f'"Date Generated: {end}, 8:30 PM"'),
-        delimiter="\t", encoding="utf-16",
+        delimiter="\t", encoding="utf-16-le",
     )  # fmt: skip
     return export, totals
 

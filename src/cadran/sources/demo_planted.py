@@ -26,7 +26,7 @@ class PlantedDeal:
         owner: Name of the person who has it at the end.
         created_on: Day of creation in Paris.
         closed_on: Day on which it ended for good, or None.
-        outcome: ``won``, ``lost`` or ``open``.
+        outcome: ``won``, ``lost``, ``no_decision``, ``disqualified`` or ``open``.
         lost_reason: Reason as written, or empty.
         amount: Amount in its currency, or None when nobody filled it in.
         currency: Its currency.
@@ -183,6 +183,7 @@ class Truths:
         deals: Every deal, tests included, broken rows left out.
         drop: The planted fall of a conversion.
         mrr: Monthly recurring revenue at the end of each month, by last day and currency.
+        rates: Euros for one dollar on every day that has a rate.
         movements: Its changes inside the sample.
         retention: What became of the customers of twelve months before the end, by currency.
         duplicates: Pairs of leads that are one person.
@@ -205,6 +206,7 @@ class Truths:
     deals: tuple[PlantedDeal, ...]
     drop: Drop
     mrr: Mapping[tuple[date, str], Decimal]
+    rates: Mapping[date, Decimal]
     movements: tuple[PlantedMovement, ...]
     retention: Mapping[str, Retention]
     duplicates: tuple[Duplicate, ...]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 #: Customers from before the CRM, by segment.
 LEGACY = {"SMB": 52, "Mid-market": 31, "Enterprise": 9}
 #: Monthly chances.
-CHURN = {"SMB": 0.019, "Mid-market": 0.0095, "Enterprise": 0.005}
-GROWTH = {"SMB": 0.018, "Mid-market": 0.026, "Enterprise": 0.028}
-SHRINK = 0.007
+CHURN = {"SMB": 0.018, "Mid-market": 0.0065, "Enterprise": 0.0015}
+GROWTH = {"SMB": 0.022, "Mid-market": 0.036, "Enterprise": 0.042}
+SHRINK = 0.005
 PLANS = {"SMB": "Équipe", "Mid-market": "Croissance", "Enterprise": "Grand compte"}
 NOTICE_DAYS = 60
 N_TRIALS_LEFT = 30
@@ -48,12 +48,12 @@ def make_revenue(world: World, legacy: list[Company]) -> None:
         first = shift_months(world.span.start, -months).replace(day=day)
         seats = max(3, round(chance.near({"SMB": 10, "Mid-market": 62, "Enterprise": 260}[company.segment], 0.4)))
         interval = "year" if company.segment != "SMB" or chance.hits(0.4) else "month"
-        _Life(world, chance, _customer(world, chance, company)).run(_noon(first), seats, interval)
+        _life(world, chance, company).run(_noon(first), seats, interval)
     won = [deal for deal in world.deals if deal.is_won and deal.type == "new" and not deal.is_test]
     for deal in sorted(won, key=lambda d: (d.path[-1][1], d.id)):
         start = _noon(deal.path[-1][1].date() + timedelta(days=chance.randint(1, 8)))
         if start < world.span.end:
-            _Life(world, chance, _customer(world, chance, deal.company)).run(start, deal.seats, deal.interval)
+            _life(world, chance, deal.company).run(start, deal.seats, deal.interval)
     _trials(world, chance)
 
 
@@ -69,6 +69,11 @@ def _customer(world: World, chance: Chance, company: Company) -> Customer:
 
 def _token(chance: Chance, prefix: str, length: int) -> str:
     return prefix + "".join(chance.choices("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789", k=length))
+
+
+def _life(world: World, chance: Chance, company: Company) -> _Life:
+    """A new customer with draws of its own, so that one customer's story never changes another's."""
+    return _Life(world, world.stream(f"customer/{company.id}"), _customer(world, chance, company))
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cadran.period import Calendar, Period, shift_months
 from cadran.sources.demo_chance import paris_day, utc_at
 from cadran.sources.demo_deals import DROP_NEXT, DROP_SEGMENT, DROP_STAGE, LOST, STAGES, WON, drop_day
+from cadran.sources.demo_plans import rates
 from cadran.sources.demo_planted import (
     Drop,
     Duplicate,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from cadran.sources.demo_planted import AdTotals
     from cadran.sources.demo_world import Customer, Deal, Lead, World
 
+#: Reasons that say that nobody else won the deal.
+_LOST_AS = {"Pas de décision": "no_decision", "Hors cible": "disqualified"}
+
 
 def truths(
     world: World, exports: Iterable[Export], outreach: Mapping[str, tuple[int, int]], advertising: AdTotals
@@ -48,6 +52,7 @@ def truths(
         deals=tuple(_planted(deal) for deal in world.deals),
         drop=_drop(world, new),
         mrr=_balances(world),
+        rates=rates(world),
         movements=tuple(_movements(world)),
         retention={currency: _retention(world, currency) for currency in ("EUR", "USD")},
         duplicates=tuple(_duplicates(world)),
@@ -73,7 +78,7 @@ def _planted(deal: Deal) -> PlantedDeal:
         owner=(deal.reassigned or deal.owner).name,
         created_on=paris_day(deal.created),
         closed_on=paris_day(deal.closed_at) if deal.closed_at else None,
-        outcome="won" if deal.is_won else "lost" if deal.is_closed else "open",
+        outcome=_outcome(deal),
         lost_reason=deal.lost_reason,
         amount=deal.amount,
         currency=deal.currency,
@@ -81,6 +86,12 @@ def _planted(deal: Deal) -> PlantedDeal:
         is_test=deal.is_test,
         is_import=deal.is_import,
     )
+
+
+def _outcome(deal: Deal) -> str:
+    if not deal.is_closed:
+        return "open"
+    return "won" if deal.is_won else _LOST_AS.get(deal.lost_reason, "lost")
 
 
 def _positions(deal: Deal) -> list[int]:
