@@ -143,7 +143,8 @@ class Seasons:
 class WorkingTime:
     """Minutes of the company's business hours between two instants.
 
-    The hours are those of the company's settings: Monday to Friday, 9:00 to 17:00 in Paris, French holidays off.
+    The hours are those of the company's settings, Monday to Friday, 9:00 to 17:00, French holidays off, on the
+    clocks of the people who answer.
 
     Args:
         first: First day that may be asked for.
@@ -160,14 +161,14 @@ class WorkingTime:
             total += 480 if self._open[day] else 0
             day += timedelta(days=1)
 
-    def _until(self, moment: datetime) -> int:
-        local = moment.replace(tzinfo=UTC).astimezone(PARIS)
+    def _until(self, moment: datetime, market: str) -> int:
+        local = moment.replace(tzinfo=UTC).astimezone(ZONES[market])
         inside = min(480, max(0, (local.hour - OPENS.hour) * 60 + local.minute))
         return self._before[local.date()] + (inside if self._open[local.date()] else 0)
 
-    def minutes(self, start: datetime, end: datetime) -> int:
-        """Working minutes from one instant to a later one."""
-        return self._until(end) - self._until(start)
+    def minutes(self, start: datetime, end: datetime, market: str) -> int:
+        """Working minutes from one instant to a later one, on the clocks of that market."""
+        return self._until(end, market) - self._until(start, market)
 
     def after(self, moment: datetime, minutes: float, market: str, seasons: Seasons) -> datetime:
         """The instant after that many minutes of the market's own office hours."""

@@ -138,7 +138,7 @@ class Responses:
         n_unanswered: Never answered by a person.
         n_early: Written to before they were created, as imported leads are.
         n_robot_only: Unanswered but for an automatic mail.
-        median_minutes: Median of the company's working minutes of the answered ones.
+        median_minutes: Median of the working minutes of the answered ones, on the clocks of the lead's owner.
         survival_minutes: Median with the unanswered ones waiting to the end (Kaplan-Meier).
     """
 

@@ -220,7 +220,8 @@ def _responses(world: World) -> Responses:
 
 
 def _minutes(world: World, lead: Lead) -> int:
-    return world.hours.minutes(lead.created, lead.responded_at or world.span.end - timedelta(seconds=1))
+    end = lead.responded_at or world.span.end - timedelta(seconds=1)
+    return world.hours.minutes(lead.created, end, lead.owner.market)
 
 
 def _survival(waits: list[tuple[int, bool]]) -> int | None:
