@@ -89,7 +89,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class PlantedMovement:
-    """One change of one customer's monthly recurring revenue, in its own currency."""
+    """One change of one customer's monthly recurring revenue, in its own currency; a free one is no change."""
 
     customer_id: str
     segment: str
@@ -102,21 +102,37 @@ class PlantedMovement:
 
 @dataclass(frozen=True)
 class Retention:
-    """What became in twelve months of the customers of the first day, in one currency.
+    """What became in twelve months of the recurring revenue of one currency, net over the window.
 
-    `expansion`, `contraction`, `churn` and `reactivation` are the movements of these customers;
-    `retained` counts each at no more than it paid at the start.
+    start + new + expansion + reactivation - contraction - churn = end. A customer of the first day
+    that left and came back inside the window is churn and reactivation, not retained.
+
+    Attributes:
+        currency: Currency of the amounts.
+        start: Monthly recurring revenue on the first day.
+        new: Revenue at the end of customers that had never paid before.
+        expansion: What customers of the first day pay more.
+        contraction: What customers of the first day pay less.
+        churn: Revenue of the first day of customers that left.
+        reactivation: Revenue at the end of customers that came back.
+        end: Monthly recurring revenue at the end.
+        n_customers: Customers of the first day.
     """
 
     currency: str
     start: Decimal
+    new: Decimal
     expansion: Decimal
     contraction: Decimal
     churn: Decimal
     reactivation: Decimal
     end: Decimal
-    retained: Decimal
     n_customers: int
+
+    @property
+    def retained(self) -> Decimal:
+        """Revenue of the first day that is still there, each customer counted at no more than it paid."""
+        return self.start - self.contraction - self.churn
 
 
 @dataclass(frozen=True)

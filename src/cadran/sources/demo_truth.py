@@ -29,12 +29,14 @@ from cadran.sources.demo_planted import (
 from cadran.sources.demo_revenue import movements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cadran.sources.demo_files import Export
     from cadran.sources.demo_planted import AdTotals
     from cadran.sources.demo_world import Customer, Deal, Lead, World
 
+ZERO = Decimal(0)
+FATES = ("new", "expansion", "contraction", "churn", "reactivation")
 #: Reasons that say that nobody else won the deal.
 _LOST_AS = {"Pas de décision": "no_decision", "Hors cible": "disqualified"}
 
@@ -168,27 +170,34 @@ def _movements(world: World) -> list[PlantedMovement]:
 
 def _retention(world: World, currency: str) -> Retention:
     start_at = _after(shift_months(world.span.until + timedelta(days=1), -12) - timedelta(days=1))
-    before = start_at - timedelta(seconds=1)
-    end = world.span.end - timedelta(seconds=1)
-    cohort = [c for c in world.customers if c.currency == currency and c.mrr_at(before) > 0]
-    sums = Counter[str]()
-    for customer in cohort:
-        for at, kind, delta in movements(customer, world.span.end):
-            if at >= start_at:
-                sums[kind] += delta  # type: ignore[assignment]
-    moved = {kind: abs(Decimal(sums[kind])) for kind in ("expansion", "contraction", "churn", "reactivation")}
-    return Retention(
-        currency=currency,
-        start=_total(cohort, before),
-        end=_total(cohort, end),
-        retained=sum((min(c.mrr_at(before), c.mrr_at(end)) for c in cohort), Decimal(0)),
-        n_customers=len(cohort),
-        **moved,
-    )
+    moved: dict[str, Decimal] = {"start": ZERO, "end": ZERO, **dict.fromkeys(FATES, ZERO)}
+    n_customers = 0
+    for customer in world.customers:
+        if customer.currency == currency:
+            before = customer.mrr_at(start_at - timedelta(seconds=1))
+            end = customer.mrr_at(world.span.end - timedelta(seconds=1))
+            moved["start"] += before
+            moved["end"] += end
+            n_customers += before > 0
+            for fate, amount in _fates(world, customer, start_at, before, end):
+                moved[fate] += amount
+    return Retention(currency=currency, n_customers=n_customers, **moved)
 
 
-def _total(customers: list[Customer], at: datetime) -> Decimal:
-    return sum((customer.mrr_at(at) for customer in customers), Decimal(0))
+def _fates(
+    world: World, customer: Customer, start_at: datetime, before: Decimal, end: Decimal
+) -> Iterator[tuple[str, Decimal]]:
+    """What one customer's revenue became over the window."""
+    moves = list(movements(customer, world.span.end))
+    left = any(kind == "churn" and at >= start_at for at, kind, _ in moves)
+    if before and end and not left:
+        yield ("expansion", end - before) if end > before else ("contraction", before - end)
+        return
+    if before:
+        yield "churn", before
+    if end:
+        paid_earlier = any(at < start_at for at, _, _ in moves)
+        yield "reactivation" if paid_earlier else "new", end
 
 
 def _duplicates(world: World) -> Iterable[Duplicate]:
