@@ -110,7 +110,7 @@ class Chance:
         outcome = path.outcome
         if outcome == "lost":
             outcome = self.one("lost", "lost", "no_decision", "disqualified", None)
-        span = None if closed is None else (closed - created).total_seconds() / 86_400
+        span = None if closed is None else float((local_day(closed, ZONE) - local_day(created, ZONE)).days)
         common = {
             "id": id_,
             "created_at": created,
@@ -136,7 +136,7 @@ class Chance:
             "closed_at": closed,
             "cycle_days": span,
             "is_cycle_valid": None if span is None else span >= 0,
-            "age_days": (KNOWN_AT - created).total_seconds() / 86_400,
+            "age_days": float((KNOWN_ON - local_day(created, ZONE)).days),
             "is_engaged": path.engaged_at is not None,
             "engaged_at": path.engaged_at,
             "is_qualified": path.qualified_at is not None or self.one(None, False),
