@@ -1,7 +1,20 @@
 """Readings drawn: a scene of marks, which becomes the page's SVG, and its twin, a table."""
 
 from cadran.charts.drawing import bars, segment_names, sparkline, strip, trend
+from cadran.charts.lineage import Node, lineage
 from cadran.charts.scene import Scene, Table, fluid
 from cadran.charts.words import Words
 
-__all__ = ["Scene", "Table", "Words", "bars", "fluid", "segment_names", "sparkline", "strip", "trend"]
+__all__ = [
+    "Node",
+    "Scene",
+    "Table",
+    "Words",
+    "bars",
+    "fluid",
+    "lineage",
+    "segment_names",
+    "sparkline",
+    "strip",
+    "trend",
+]

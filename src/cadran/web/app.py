@@ -1,0 +1,202 @@
+"""The cockpit over HTTP: routes, language and theme, headers and error pages.
+
+Every page is complete without JavaScript: filters are plain GET forms, and what htmx swaps is a
+part that the full page holds too. A request first gets a `View`, which is what its person may read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from cadran.charts import Words, lineage
+from cadran.errors import CadranError
+from cadran.i18n import pick_language
+from cadran.web import contracts, pages
+from cadran.web.render import STATIC, environment
+from cadran.web.slices import Slice, parse_slice
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from cadran.workspace import View, Workspace
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+THEMES = ("light", "dark")
+YEAR = 365 * 24 * 3600
+
+
+def create_app(workspace: Workspace, *, api: ASGIApp | None = None) -> FastAPI:
+    """The cockpit of a workspace, as an application that a server can run.
+
+    Args:
+        workspace: The opened project.
+        api: Application that answers under ``/api``, or None for pages only.
+    """
+    cockpit = _Cockpit(workspace)
+    routes: list[Route | Mount] = [
+        Route("/", cockpit.home),
+        Route("/kpi", cockpit.catalogue),
+        Route("/kpi/{name}", cockpit.kpi),
+        Route("/kpi/{name}/segments", cockpit.segments),
+        Route("/kpi/{name}/rows", cockpit.rows),
+        Route("/quality", cockpit.quality),
+        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+    ]
+    routes += [Mount("/api", api)] if api else []
+    app = FastAPI(
+        title="Cadran",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        routes=list(routes),
+        middleware=[Middleware(_Headers), Middleware(GZipMiddleware, minimum_size=800)],
+    )
+    app.add_exception_handler(CadranError, cockpit.stopped)
+    app.add_exception_handler(HTTPException, cockpit.missed)
+    app.add_exception_handler(Exception, cockpit.crashed)
+    return app
+
+
+@dataclass(frozen=True)
+class _Cockpit:
+    """The handlers of the routes."""
+
+    workspace: Workspace
+
+    def home(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        return self._page(request, "home.html", view, asked, page=pages.home(view, asked))
+
+    def kpi(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        page = contracts.kpi_page(view, request.path_params["name"], asked)
+        stages = contracts.lineage_stages(view, page, self._words(request))
+        return self._page(request, "kpi.html", view, asked, page=page, stages=stages, lineage=lineage)
+
+    def segments(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        part = contracts.segments_of(view, request.path_params["name"], asked)
+        return self._page(request, "_segments.html", view, asked, segments=part)
+
+    def rows(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        part = contracts.rows_of(view, request.path_params["name"], asked)
+        return self._page(request, "_rows.html", view, asked, rows=part)
+
+    def catalogue(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        return self._page(request, "catalogue.html", view, asked, teams=pages.by_team(view.catalogue))
+
+    def quality(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        issues = pages.worst_first([*self.workspace.catalogue_issues, *view.issues])
+        return self._page(request, "quality.html", view, asked, issues=issues)
+
+    def stopped(self, request: Request, error: Exception) -> HTMLResponse:
+        """The page of an error that somebody can fix."""
+        if not isinstance(error, CadranError):
+            return self.crashed(request, error)
+        words = self._words(request)
+        message, hint = words.say(error.message, **error.params), words.say(error.hint, **error.params)
+        return self._failed(request, error.http_status, message, hint, error.where)
+
+    def missed(self, request: Request, error: Exception) -> HTMLResponse:
+        """The page for an address that leads nowhere."""
+        status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+        words = self._words(request)
+        return self._failed(request, status, words.say("There is no page at this address."), "", request.url.path)
+
+    def crashed(self, request: Request, _error: Exception) -> HTMLResponse:
+        """The page of an error that is ours; the server's log has its trace."""
+        words = self._words(request)
+        hint = words.say("This is a mistake of the program: its trace is in the log of the server.")
+        return self._failed(request, HTTPStatus.INTERNAL_SERVER_ERROR, words.say("Something broke."), hint, "")
+
+    def _view(self, _request: Request) -> View:
+        """What the person behind a request may read."""
+        return self.workspace.view()
+
+    def _words(self, request: Request) -> Words:
+        project = self.workspace.project
+        return Words(self._language(request), project.currency, project.calendar, project.zone)
+
+    def _language(self, request: Request) -> str:
+        """The language of the URL, else of the cookie, else the one the browser prefers."""
+        offered = self.workspace.project.languages
+        for wanted in (request.query_params.get("lang"), request.cookies.get("lang")):
+            if wanted in offered:
+                return wanted
+        header = request.headers.get("accept-language", "")
+        return pick_language([part.split(";")[0].strip() for part in header.split(",") if part.strip()], offered)
+
+    def _page(self, request: Request, template: str, view: View | None, asked: Slice, **values: Any) -> HTMLResponse:
+        words = self._words(request)
+        wanted = request.query_params.get("theme") or request.cookies.get("theme")
+        text = (
+            environment()
+            .get_template(template)
+            .render(
+                words=words,
+                t=words.say,
+                lang=words.language,
+                theme=wanted if wanted in THEMES else "auto",
+                asked=asked,
+                path=request.url.path,
+                project=self.workspace.project,
+                view=view,
+                **values,
+            )
+        )
+        response = HTMLResponse(text)
+        for name, allowed in (("lang", self.workspace.project.languages), ("theme", THEMES)):
+            if request.query_params.get(name) in allowed:
+                response.set_cookie(name, request.query_params[name], max_age=YEAR, httponly=True, samesite="lax")
+        return response
+
+    def _failed(self, request: Request, status: int, message: str, hint: str, where: str) -> HTMLResponse:
+        response = self._page(
+            request, "error.html", None, Slice(), status=int(status), message=message, hint=hint, where=where
+        )
+        response.status_code = int(status)
+        return response
+
+
+class _Headers:
+    """Adds what keeps a page from loading, sending or being framed anywhere else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_headers(scope)]
+            await send(message)
+
+        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    # a shipped file asked for with its hash never changes; pages and the rest are checked again
+    hashed = scope["path"].startswith("/static/") and b"v=" in scope["query_string"]
+    found = {
+        "content-security-policy": CSP,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cache-control": "public, max-age=31536000, immutable" if hashed else "no-cache",
+    }
+    return [(name.encode(), text.encode()) for name, text in found.items()]

@@ -1,0 +1,124 @@
+"""What a reading says, in a sentence or in a word, written by rule from the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cadran.catalogue.definition import Benchmark, Catalogue, Kpi, Target
+    from cadran.charts import Words
+    from cadran.insights.reading import Reading
+
+VERDICTS = {
+    "on_track": "On target",
+    "watch": "Watch",
+    "off_track": "Off target",
+    "cannot_tell": "Cannot tell",
+    "none": "No target",
+}
+STATUSES = {"undefined": "Undefined", "too_few": "Too few cases", "too_young": "Too young"}
+BASES = {
+    "period": "Both parts are dated by when they happened in the period: it does not follow one group of cases.",
+    "cohort": "It follows the cases that started in the period: it does not say what happened in the period.",
+    "balance": "It is a balance at the end of the period: it is not a sum over the period.",
+}
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A verdict as an icon, a word and a colour.
+
+    Attributes:
+        key: Name of the icon and of the colour.
+        label: Word, in the person's language.
+    """
+
+    key: str
+    label: str
+
+
+def badge(reading: Reading, words: Words) -> Badge:
+    """What the reading comes to, the first thing that keeps it from a verdict first."""
+    if reading.status != "ok":
+        return Badge("none", words.say(STATUSES[reading.status]))
+    if reading.figure.partial:
+        return Badge("partial", words.say("Provisional"))
+    return Badge(reading.verdict, words.say(VERDICTS[reading.verdict]))
+
+
+def reason(reading: Reading, words: Words) -> str:
+    """Why the value is missing or cannot be relied on; empty when it can."""
+    template = reading.reason or reading.figure.reason
+    params = reading.reason_params or reading.figure.reason_params
+    if not template and reading.value is None:
+        template = "The value is undefined."
+    return words.say(template, **dict(params)) if template else ""
+
+
+def target_text(kpi: Kpi, target: Target, words: Words) -> str:
+    """The level to reach, with its sense, such as ``≥ 28 %``."""
+    if target.high is not None:
+        return words.interval(target.value, target.high, kpi.unit)
+    sign = {"up": "≥ ", "down": "≤ "}.get(kpi.direction, "")
+    return sign + words.value(target.value, kpi.unit, "round")
+
+
+def benchmark_text(kpi: Kpi, benchmark: Benchmark, words: Words) -> str:
+    """What others reach, with its market, source, year and grade."""
+    parts = [benchmark.market, *benchmark.segment.values(), benchmark.source]
+    parts.append(str(benchmark.year) if benchmark.year else words.say("not dated"))
+    parts.append(words.say("grade {grade}", grade=benchmark.grade))
+    edges = words.interval(benchmark.low, benchmark.high, kpi.unit)
+    return f"{edges} · " + ", ".join(part for part in parts if part)
+
+
+def verdict_sentence(reading: Reading, words: Words) -> str:
+    """What the target and the interval together allow to say."""
+    if reading.status != "ok":
+        return reason(reading, words)
+    if reading.target is None:
+        return words.say("No target is set for this period.")
+    target = target_text(reading.kpi, reading.target, words)
+    if reading.figure.partial:
+        return words.say("The period is not over: no verdict against the target {target} yet.", target=target)
+    template = {
+        "on_track": "The target {target} is reached, interval included.",
+        "watch": "Near the target {target}: to be watched.",
+        "off_track": "The target {target} is missed, interval included.",
+    }.get(reading.verdict, "The interval contains the target {target}: the data cannot tell.")
+    needed = ""
+    if reading.verdict == "cannot_tell" and reading.n_needed:
+        needed = " " + words.say("It would take about {n:,} cases.", n=reading.n_needed)
+    return words.say(template, target=target) + needed
+
+
+def headline(readings: Sequence[Reading], words: Words) -> str:
+    """What the boards say, in one sentence: what is off target first, then what cannot be told."""
+    off = [reading for reading in readings if badge(reading, words).key == "off_track"]
+    unsure = [reading for reading in readings if badge(reading, words).key == "cannot_tell"]
+    good = [reading for reading in readings if badge(reading, words).key == "on_track"]
+    if off:
+        names = ", ".join(dict.fromkeys(reading.kpi.name(words.language) for reading in off[:2]))
+        template = "One KPI is off target: {names}" if len(off) == 1 else "{n} KPIs are off target, first {names}"
+        return words.say(template, n=len(off), names=names)
+    if good and not unsure:
+        return words.say("Every KPI that has a verdict is on target")
+    if good or unsure:
+        return words.say("{good} KPIs on target; for {unsure} the data cannot tell", good=len(good), unsure=len(unsure))
+    return words.say("No verdict for this period")
+
+
+def is_not(kpi: Kpi, catalogue: Catalogue, words: Words) -> list[str]:
+    """What people take the KPI for and what it is not: its basis, its kind and its variants."""
+    found = [words.say(BASES[kpi.basis])]
+    if kpi.unit == "rate" and kpi.kind != "derived":
+        found.append(words.say("A total is computed from the sums: it is not the mean of the segments."))
+    for name in kpi.variants:
+        if name in catalogue.kpis:
+            other = catalogue.kpi(name)
+            formula = other.formula.get(words.language, "")
+            found.append(words.say("It is not “{name}”: {formula}", name=other.name(words.language), formula=formula))
+    return found
