@@ -9,6 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import ibis
+
+from cadran.canonical.days import local_day, local_to_utc
+from cadran.canonical.dimensions import with_owner
+from cadran.canonical.entities import ENTITIES, day_of, published_columns
+from cadran.canonical.funnel import lead_cycle
+from cadran.canonical.identity import merged
+from cadran.canonical.money import with_base
+from cadran.canonical.opportunity import deals, opportunity
+from cadran.canonical.pipeline import pipeline_movement
+from cadran.canonical.response import lead_response
+from cadran.canonical.revenue import customer_month, mrr_movement
+from cadran.canonical.schema import AUXILIARY, TYPES, empty
+from cadran.canonical.shape import known_day
+from cadran.canonical.stages import skipped, stage_interval, stage_passage, stays, steps
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -42,6 +58,7 @@ class Settings:
         recycle_days: Shortest gap after which a person starts another cycle.
         churn_dating: Whether churn is dated at the end of service or at the request to cancel.
         unpaid_statuses: Statuses in which a subscription brings no recurring revenue, in lower case.
+        merge_duplicates: Whether rows with the same mail address, or the same domain and name, are one.
         import_batch: Opportunities created in one minute from which it is a bulk import.
     """
 
@@ -53,17 +70,85 @@ class Settings:
     import_batch: int = 50
     churn_dating: Literal["service_end", "request"] = "service_end"
     unpaid_statuses: tuple[str, ...] = UNPAID_STATUSES
+    merge_duplicates: bool = True
 
 
 def tables(landed: Mapping[str, ir.Table], settings: Settings) -> dict[str, ir.Table]:
     """Every table that KPIs read, by entity name.
 
     Args:
-        landed: Landed entities and the auxiliary ``working_minutes`` table, one current row per id.
+        landed: Tables of `history.current`, one current row per id, and the auxiliary
+            ``working_minutes`` table. Tables left out are empty.
         settings: See `Settings`.
 
     Returns:
         Each landed entity as it is published (``opportunity`` widened by the dimensions as of the
-        event, money also in the base currency) and each derived entity of `canonical.entities`.
+        event, money also in the base currency) and each derived entity of `canonical.entities`, with
+        exactly the columns of `entities.published_columns`. Deleted rows are left out, but for
+        subscriptions, of which deletion is the end (rule G-13).
     """
-    raise NotImplementedError
+    given = {name: empty(name) for name, kind in ENTITIES.items() if not kind.derived}
+    t = merged({**given, **{name: empty(name) for name in AUXILIARY}, **landed}, settings)
+    published = {name: _alive(t[name], name) for name in given}
+    for name in ("spend", "quota", "forecast_submission"):
+        published[name] = _planned(published[name], name, t, settings)
+    published |= _deal_tables(t, settings)
+    published |= {
+        "mrr_movement": mrr_movement(t, settings),
+        "customer_month": customer_month(t, settings),
+        "lead_cycle": lead_cycle(t, settings),
+        "lead_response": lead_response(t, settings),
+    }
+    return {name: publish(published[name], name, settings) for name in ENTITIES}
+
+
+def _deal_tables(t: Mapping[str, ir.Table], settings: Settings) -> dict[str, ir.Table]:
+    """The tables about deals, which rest on the same steps."""
+    walked, ladder = steps(t)
+    standing = deals(t, settings, walked, ladder)
+    stayed = stays(walked, standing, settings)
+    every = stayed.union(skipped(stayed, ladder))
+    return {
+        "opportunity": opportunity(standing, t, settings),
+        "stage_interval": stage_interval(every, t),
+        "stage_passage": stage_passage(every, standing, t, settings),
+        "pipeline_movement": pipeline_movement(walked, standing, t, settings),
+    }
+
+
+def _alive(table: ir.Table, name: str) -> ir.Table:
+    return table if name == "subscription" else table.filter(table.deleted_at.isnull())
+
+
+def _planned(table: ir.Table, name: str, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
+    """Plans and costs in the base currency, at the rate of their first day, with whose they are."""
+    day = "day_on" if name == "spend" else "start_on"
+    # A period to come has no rate yet: the last known one serves.
+    known = ibis.literal(known_day(settings), "date")
+    rows = table.mutate(rate_on=ibis.least(table[day], known))
+    rows = with_base(rows, t["fx_rate"], settings, amounts={"amount_base": "amount"}, day="rate_on")
+    if name == "spend":
+        return rows
+    rows = rows.mutate(starts_at=local_to_utc(rows.start_on.cast(TYPES["timestamp"]), settings.zone))
+    return with_owner(rows, t, at="starts_at")
+
+
+def publish(table: ir.Table, name: str, settings: Settings) -> ir.Table:
+    """The table with exactly the published columns of its entity, in order and of their types.
+
+    A day that the table does not have is cut from its instant in the company's zone; any other
+    column that it does not have is NULL.
+    """
+    columns = {}
+    wanted = published_columns(name)
+    instants = {day_of(column.name): column.name for column in wanted if column.type == "timestamp"}
+    for column in wanted:
+        kind = TYPES[column.type]
+        if column.name in table.columns:
+            value = table[column.name]
+            columns[column.name] = value if str(value.type()) == kind else value.cast(kind)
+        elif instants.get(column.name) in table.columns:
+            columns[column.name] = local_day(table[instants[column.name]], settings.zone)
+        else:
+            columns[column.name] = ibis.null(kind)
+    return table.select(**columns)

@@ -47,7 +47,7 @@ def with_account(rows: ir.Table, t: Mapping[str, ir.Table], *, at: str, account:
         at: Timestamp column; where it is NULL the dimensions are.
         account: Column with the account's id.
     """
-    found = _joined(rows, _spans(t, "account"), at, account, OF_ACCOUNT)
+    found = _joined(rows, versions(t, "account"), at, account, OF_ACCOUNT)
     return found.mutate(is_target=found.is_target.fill_null(False))
 
 
@@ -62,11 +62,21 @@ def with_owner(rows: ir.Table, t: Mapping[str, ir.Table], *, at: str, owner: str
         at: Timestamp column; where it is NULL the dimensions are.
         owner: Column with the owner's id.
     """
-    return _joined(rows, _spans(t, "owner"), at, owner, OF_OWNER)
+    return _joined(rows, versions(t, "owner"), at, owner, OF_OWNER)
 
 
-def _spans(t: Mapping[str, ir.Table], name: str) -> ir.Table:
-    """Versions of a record with the stretch of time for which each stands."""
+def with_title(rows: ir.Table, contact: ir.Table, *, key: str = "primary_contact_id") -> ir.Table:
+    """The same rows with the ``title_level`` of a contact, as it is now."""
+    titles = contact.select("title_level", title_id="id")
+    return rows.left_join(titles, rows[key] == titles.title_id).drop("title_id")
+
+
+def versions(t: Mapping[str, ir.Table], name: str) -> ir.Table:
+    """Every known version of an account or owner, with the stretch of time for which it stands.
+
+    Columns: the landed ones, span_from and span_until. The first stands from `changes.LONG_AGO`, the
+    last until `changes.FAR_AHEAD`.
+    """
     versions = t.get(f"{name}_history", t[name])
     order: dict[str, Expr] = {"group_by": versions.id, "order_by": versions.valid_from}
     is_first = ibis.row_number().over(**order) == 0

@@ -36,6 +36,20 @@ TYPES: dict[str, str] = {
 
 MONEY = TYPES["money"]
 
+#: Tables that are made rather than landed: business hours laid out over UTC days (`canonical.calendars`).
+AUXILIARY: dict[str, dict[str, str]] = {
+    "working_minutes": {
+        "calendar": "string",
+        "utc_on": "date",
+        "valid_from": "date",
+        "minutes_before": "float64",
+        "first_from": "float64",
+        "first_to": "float64",
+        "second_from": "float64",
+        "second_to": "float64",
+    }
+}
+
 
 def schema(columns: Iterable[Column]) -> ibis.Schema:
     """The Ibis schema of a list of canonical columns, in their order."""
@@ -45,11 +59,13 @@ def schema(columns: Iterable[Column]) -> ibis.Schema:
 def schema_of(name: str) -> ibis.Schema:
     """The schema of one entity as it is landed: common and own columns, without the ``_on`` days.
 
-    Derived entities have their own columns only.
+    Derived entities have their own columns only. The names in `AUXILIARY` serve too.
 
     Raises:
         QueryError: No entity has that name.
     """
+    if name in AUXILIARY:
+        return ibis.schema(AUXILIARY[name])
     found = entity(name)
     return schema(found.columns if found.derived else (*COMMON, *found.columns))
 
@@ -78,3 +94,8 @@ def conform(table: ir.Table, types: ibis.Schema) -> ir.Table:
             for name, kind in types.items()
         }
     )
+
+
+def as_int(condition: Expr) -> Expr:
+    """1 where a condition holds, else 0; a cast of a boolean is not the same on every engine."""
+    return ibis.ifelse(condition, 1, 0)
