@@ -47,8 +47,10 @@ def running(by: str | list[str], order: str | list[str]) -> Expr:
     return window(by, order, following=0)
 
 
-def window(by: str | list[str], order: str | list[str], *, preceding: Expr = None, following: Expr = None) -> Expr:
-    """The window of rows of a series around this one; the whole series by default."""
+def window(
+    by: str | list[str], order: str | list[str] | None = None, *, preceding: Expr = None, following: Expr = None
+) -> Expr:
+    """The window of rows of a series around this one; the whole series, in no order, by default."""
     return ibis.window(  # type: ignore[no-untyped-call]
         group_by=by, order_by=order, preceding=preceding, following=following
     )
