@@ -14,6 +14,10 @@ from cadran.period import Grain, parse_grain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from zoneinfo import ZoneInfo
+
+    from cadran.canonical.derive import Settings
+    from cadran.period import Calendar
 
 Comparison = Literal["none", "previous", "year"]
 PARAMETERS = ("kpi", "by", "grain", "from", "to", "where", "as_of", "compare", "currency")
@@ -42,6 +46,25 @@ class KpiQuery:
     where: tuple[str, ...] = ()
     as_of: date | None = None
     compare: Comparison = "none"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a question means here: the company's calendar, and what the person asking may see.
+
+    Attributes:
+        calendar: Weeks and fiscal years.
+        zone: Zone in which days are cut.
+        currency: Base currency of every money value.
+        settings: Settings of the derivations, for questions about what was known on a past day.
+        scope: Predicates, written as `KpiQuery.where`, that every row must also meet.
+    """
+
+    calendar: Calendar
+    zone: ZoneInfo
+    currency: str
+    settings: Settings
+    scope: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,104 @@
+"""Syntax tree → Ibis value on a table, by rules that give the same on every engine.
+
+Decimals are not multiplied with each other nor divided as such, because engines round differently:
+both sides become doubles, and sums of doubles are made exact again in `compile`. A division by
+zero is NULL. LEAST and GREATEST are NULL as soon as one operand is.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from cadran.canonical.days import days_between
+from cadran.catalogue.syntax import Call, Column, Tree, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
+    import ibis.expr.types as ir
+
+
+def ibis_value(tree: Tree, table: ir.Table, names: Mapping[str, str] | None = None) -> Any:
+    """The value of an expression for each row of a table.
+
+    Args:
+        tree: Checked expression.
+        table: Table with every column that the expression uses.
+        names: Column of the table for a name in the expression that is not one itself.
+    """
+    match tree:
+        case Column():
+            return table[(names or {}).get(tree.name, tree.name)]
+        case Value():
+            return ibis.null() if tree.value is None else ibis.literal(tree.value)
+        case Call():
+            return _FUNCTIONS[tree.name](*(ibis_value(arg, table, names) for arg in tree.args))
+
+
+def day_literal(day: date) -> ir.Scalar:
+    """A calendar day."""
+    return ibis.literal(day, "date")
+
+
+def _double(value: Any) -> Any:
+    return value if value.type().is_floating() else value.cast("float64")
+
+
+def _times(left: Any, right: Any) -> Any:
+    kinds = (left.type(), right.type())
+    if any(kind.is_integer() for kind in kinds) and not any(kind.is_floating() for kind in kinds):
+        return left * right
+    return _double(left) * _double(right)
+
+
+def _divide(left: Any, right: Any) -> Any:
+    return _double(left) / _double(right).nullif(0)
+
+
+def _case(*args: Any) -> Any:
+    return ibis.cases(*zip(args[:-1:2], args[1:-1:2], strict=True), else_=args[-1])
+
+
+def _bound(choose: Callable[..., Any]) -> Callable[..., Any]:
+    def bound(*args: Any) -> Any:
+        unknown = functools.reduce(operator.or_, (arg.isnull() for arg in args))
+        return ibis.ifelse(unknown, ibis.null(), choose(*args))
+
+    return bound
+
+
+def _date(value: Any) -> Any:
+    return value if value.type().is_date() else value.date()
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "and": operator.and_,
+    "or": operator.or_,
+    "not": operator.invert,
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": _times,
+    "/": _divide,
+    "neg": operator.neg,
+    "abs": lambda value: value.abs(),
+    "like": lambda value, pattern: value.like(pattern.op().value),
+    "nullif": lambda value, other: value.nullif(other),
+    "coalesce": ibis.coalesce,
+    "least": _bound(ibis.least),
+    "greatest": _bound(ibis.greatest),
+    "in": lambda value, *others: value.isin(others),
+    "is_null": lambda value: value.isnull(),
+    "case": _case,
+    "days_between": lambda start, end: days_between(_date(start), _date(end)),
+}

@@ -1,0 +1,151 @@
+"""A question made ready: every name checked, the versions that count, and what may be known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING
+
+from cadran.engine.compile import Planner
+from cadran.engine.parts import dims_of, lineage_of
+from cadran.engine.span import known_at
+from cadran.engine.tables import tables_at
+from cadran.errors import QueryError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import date, datetime
+
+    from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.engine.compile import Leaf
+    from cadran.engine.query import Context, KpiQuery
+    from cadran.engine.span import Known, Span
+
+#: Most periods in one answer.
+MOST_PERIODS = 4000
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and everything that it means here.
+
+    Attributes:
+        catalogue: Definitions.
+        query: The question.
+        context: Calendar, currency, and what the person may see.
+        known: Until when the data may be known.
+        planner: Makes the expressions.
+    """
+
+    catalogue: Catalogue
+    query: KpiQuery
+    context: Context
+    known: Known
+    planner: Planner
+
+    def versions(self, span: Span) -> list[Mapping[str, Kpi]]:
+        """For each period, the version of every KPI that counts at its start (T-98)."""
+        names = self._names()
+        found: list[Mapping[str, Kpi]] = []
+        for period in span.periods:
+            these = {name: self.catalogue.kpi(name, period.start) for name in names}
+            same = bool(found) and all(found[-1][name] is kpi for name, kpi in these.items())
+            found.append(found[-1] if same else these)
+        return found
+
+    def _names(self) -> list[str]:
+        """The KPIs asked for and every input behind them, in any version."""
+        waiting, found = list(self.query.kpis), dict.fromkeys(self.query.kpis)
+        while waiting:
+            versions = self.catalogue.kpis.get(waiting.pop()) or ()
+            new = [name for kpi in versions for name in kpi.inputs.values() if name not in found]
+            found |= dict.fromkeys(new)
+            waiting += new
+        for name in found:
+            self.catalogue.kpi(name)
+        return list(found)
+
+    def dims(self, kpi: Kpi) -> tuple[str, ...]:
+        """The dimensions that break a KPI down in this answer."""
+        return dims_of(kpi, self.query.by, self.catalogue)
+
+    def leaves(self, versions: Iterable[Mapping[str, Kpi]]) -> list[Leaf]:
+        """Every KPI that must be computed, with its dimensions; each once."""
+        found: dict[tuple[int, tuple[str, ...]], Leaf] = {}
+        for these in {id(item): item for item in versions}.values():
+            for name in self.query.kpis:
+                dims = self.dims(these[name])
+                for kpi in lineage_of(these[name], these):
+                    found.setdefault((id(kpi), dims), (kpi, dims))
+        return list(found.values())
+
+
+def question(catalogue: Catalogue, query: KpiQuery, context: Context, snapshot_known_at: datetime) -> Question:
+    """A question whose names, grain and days have been checked.
+
+    Args:
+        catalogue: Definitions.
+        query: The question.
+        context: Calendar, currency, and what the person may see.
+        snapshot_known_at: UTC instant up to which the snapshot is known.
+
+    Raises:
+        QueryError: It names a KPI, dimension or grain that does not exist or cannot be combined.
+    """
+    _check_names(catalogue, query)
+    _check_days(query)
+    known = known_at(snapshot_known_at, query.as_of, context.zone)
+    full = known_at(snapshot_known_at, None, context.zone)
+    past = known.at.astimezone(UTC).replace(tzinfo=None) if known.at < full.at else None
+    planner = Planner(catalogue, query, context, known, tables_at(context.settings, past))
+    return Question(catalogue, query, context, known, planner)
+
+
+def _check_names(catalogue: Catalogue, query: KpiQuery) -> None:
+    if not query.kpis:
+        raise QueryError("No KPI was asked for.", hint="Name one, such as win_rate.", where="kpi")
+    for name in query.kpis:
+        if name not in catalogue.kpis and name not in catalogue.left_out:
+            near = did_you_mean(name, catalogue.kpis)
+            hint = "Did you mean {near}?" if near else "`cadran kpi --list` shows them all."
+            raise QueryError("No KPI is named {name}.", hint=hint, where="kpi", name=name, near=near)
+        kpi = catalogue.kpi(name)
+        if query.grain and query.grain not in kpi.grains:
+            raise QueryError(
+                "{kpi} cannot be asked by {grain}.",
+                hint="Ask it by: {grains}.",
+                where="--grain",
+                kpi=name,
+                grain=query.grain,
+                grains=", ".join(kpi.grains),
+            )
+
+
+def _check_days(query: KpiQuery) -> None:
+    if query.start and query.end and query.start >= query.end:
+        raise QueryError(
+            "The span from {start} to {end} holds no day.",
+            hint="--to is the first day after the span: give one after --from.",
+            where="--to",
+            start=query.start.isoformat(),
+            end=query.end.isoformat(),
+        )
+
+
+def check_length(start: date, end: date, grain: str | None) -> None:
+    """Refuse a span with too many periods.
+
+    Raises:
+        QueryError: It has more than `MOST_PERIODS`.
+    """
+    days = {"day": 1, "week": 7, "month": 28, "quarter": 90, "year": 364}.get(grain or "")
+    if days and (end - start) / timedelta(days=days) > MOST_PERIODS:
+        raise QueryError(
+            "From {start} to {end} by {grain} is more than {most} periods.",
+            hint="Ask for a shorter span or a longer grain.",
+            where="--grain",
+            start=start.isoformat(),
+            end=end.isoformat(),
+            grain=grain,
+            most=MOST_PERIODS,
+        )

@@ -1,0 +1,226 @@
+"""Answers: runs what `compile` planned and gives figures, or the rows behind one.
+
+The only module of this room that touches a warehouse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+from cadran.engine.assemble import Assembler
+from cadran.engine.components import Components
+from cadran.engine.parts import lineage_of, parts_of
+from cadran.engine.question import check_length, question
+from cadran.engine.result import KpiResult, Rows
+from cadran.engine.rows import COUNTED, ENTITY, INPUT, row_sets, row_table
+from cadran.engine.span import Span, earlier_span, span_of
+from cadran.period import Period
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+    from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.engine.query import Context, KpiQuery, RowQuery
+    from cadran.engine.question import Question
+    from cadran.engine.result import Figure, Key
+    from cadran.engine.rows import RowSet
+    from cadran.store.warehouse import Warehouse
+
+
+def answer(catalogue: Catalogue, query: KpiQuery, warehouse: Warehouse, context: Context) -> KpiResult:
+    """The figures that answer a question.
+
+    Args:
+        catalogue: Definitions.
+        query: Question.
+        warehouse: Snapshot that holds the data.
+        context: Calendar, currency, and what the person may see.
+
+    Raises:
+        QueryError: The question names something that does not exist or cannot be combined.
+        DefinitionError: A KPI's definition cannot be used.
+        StoreError: The database refuses a statement.
+    """
+    run = _Run(question(catalogue, query, context, warehouse.meta.known_at), warehouse)
+    span = run.span()
+    assembler = run.assembler(span)
+    figures = [
+        assembler.figure(name, place, dims, segment)
+        for name in query.kpis
+        for place, dims, segment in run.cells(assembler, name)
+    ]
+    earlier = run.earlier(span, figures) if query.compare != "none" else {}
+    lineage = run.lineage(assembler)
+    return KpiResult(
+        figures=tuple(figures),
+        currency=context.currency,
+        as_of=run.as_of,
+        snapshot=warehouse.meta.name,
+        sql=tuple(run.statements),
+        issues=warehouse.issues(frozenset(name for names in lineage.values() for name in names)),
+        lineage=lineage,
+        earlier=earlier,
+    )
+
+
+def rows(catalogue: Catalogue, row_query: RowQuery, warehouse: Warehouse, context: Context) -> Rows:
+    """The rows behind a number, in a fixed order: by day, then by id.
+
+    Columns: ``counted`` (``numerator``, or ``denominator`` for a row that counts only below the
+    line), ``input`` for a derived KPI, ``entity`` when there are several tables, ``id``, where the
+    record comes from, dimensions, day, and what is measured. A value that one table lacks is None.
+
+    Args:
+        catalogue: Definitions.
+        row_query: Question with one KPI; the version that counts at the start of the span is used.
+        warehouse: Snapshot that holds the data.
+        context: Calendar, currency, and what the person may see.
+
+    Raises:
+        QueryError: The question names something that does not exist or cannot be combined.
+        StoreError: The database refuses a statement.
+    """
+    run = _Run(question(catalogue, row_query.query, context, warehouse.meta.known_at), warehouse)
+    return run.rows(row_query)
+
+
+@dataclass
+class _Run:
+    """One question on one warehouse, and the statements that ran."""
+
+    question: Question
+    warehouse: Warehouse
+    statements: list[str] = field(default_factory=list)
+
+    @property
+    def as_of(self) -> datetime:
+        """UTC instant up to which the answer knows."""
+        return self.question.known.at.astimezone(UTC)
+
+    def execute(self, expression: ir.Table) -> pa.Table:
+        sql = self.warehouse.sql(expression)
+        self.statements.append(sql)
+        return self.warehouse.execute(sql)
+
+    def span(self) -> Span:
+        """The periods of the question."""
+        query, known = self.question.query, self.question.known
+        start = query.start or self._first_day()
+        check_length(start, query.end or known.end, query.grain)
+        return span_of(start, query.end, query.grain, self.question.context.calendar, known)
+
+    def _first_day(self) -> date:
+        """The first day on which any part of the KPIs asked has a row; the last known day when none has."""
+        question = self.question
+        kpis = [question.catalogue.kpi(name) for name in question.query.kpis]
+        versions = question.versions(Span((_today(question),), None))[0]
+        found = [
+            self.execute(question.planner.first_day(leaf, part))["first"][0].as_py()
+            for kpi in kpis
+            for leaf in lineage_of(kpi, versions)
+            for part in dict.fromkeys(parts_of(leaf).all())
+        ]
+        days = [day for day in found if day is not None]
+        return min(days, default=_today(question).start)
+
+    def assembler(self, span: Span) -> Assembler:
+        """Runs every statement over a span."""
+        question = self.question
+        versions = question.versions(span)
+        leaves = question.leaves(versions)
+        plan = question.planner.plan(leaves, span)
+        components = Components(span, question.context.calendar)
+        for scan in plan.scans:
+            photos = self.execute(scan.photos) if scan.photos is not None else None
+            components.add_scan(scan, self.execute(scan.expression), photos)
+        for curve in plan.curves:
+            components.add_curve(curve, self.execute(curve.expression))
+        owner = leaves[0][0]
+        for group, part in components.without_rate():
+            ids = question.planner.missing_ids(group, part, owner, span)
+            components.add_missing(group, part, self.execute(ids))
+        return Assembler(components, versions, question.context.currency, question.known)
+
+    def cells(self, assembler: Assembler, name: str) -> list[tuple[int, tuple[str, ...], tuple[str | None, ...]]]:
+        """Every period and segment of a KPI, in order."""
+        dims = [self.question.dims(versions[name]) for versions in assembler.versions]
+        segments = {each: assembler.segments(name, each) for each in dict.fromkeys(dims)}
+        return [(place, each, segment) for place, each in enumerate(dims) for segment in segments[each]]
+
+    def earlier(self, span: Span, figures: Sequence[Figure]) -> dict[Key, Figure]:
+        """The figure that each figure compares with, by the key of the later one."""
+        question = self.question
+        compare, calendar = question.query.compare, question.context.calendar
+        before, pairs = earlier_span(span, compare, calendar, question.known)
+        if before is None:
+            return {}
+        assembler = self.assembler(before)
+        places = {period: place for place, period in enumerate(before.periods)}
+        found: dict[Key, Figure] = {}
+        for figure in figures:
+            if figure.start in pairs:
+                dims, segment = tuple(figure.segment), tuple(figure.segment.values())
+                place = places[pairs[figure.start]]
+                found[figure.key] = assembler.figure(figure.kpi.id, place, dims, segment)
+        return found
+
+    def lineage(self, assembler: Assembler) -> dict[str, tuple[str, ...]]:
+        """The canonical entities behind each KPI asked."""
+        versions = assembler.versions[-1]
+        return {name: _entities(versions[name], versions) for name in self.question.query.kpis}
+
+    def rows(self, row_query: RowQuery) -> Rows:
+        """The rows behind one KPI."""
+        question, span = self.question, self.span()
+        versions = question.versions(span)[0]
+        kpi = versions[question.query.kpis[0]]
+        sets = row_sets(kpi, versions, question.dims(kpi))
+        tables = [row_table(each, question.planner, span, self._photos(each, span)) for each in sets]
+        totals = [self.execute(table.aggregate(n=table.count()))["n"][0].as_py() for table in tables]
+        columns = _columns(kpi, sets, tables)
+        found: list[tuple[Any, ...]] = []
+        skip = row_query.offset
+        for each, table, total in zip(sets, tables, totals, strict=True):
+            wanted = row_query.limit - len(found)
+            if wanted > 0 and skip < total:
+                found += self._page(table.limit(wanted, offset=skip), each, columns)
+            skip = max(0, skip - total)
+        return Rows(columns, tuple(found), sum(totals), self.as_of)
+
+    def _page(self, table: ir.Table, rows: RowSet, columns: tuple[str, ...]) -> list[tuple[Any, ...]]:
+        fixed = {INPUT: rows.input, ENTITY: rows.group.entity}
+        return [tuple((fixed | row).get(name) for name in columns) for row in self.execute(table).to_pylist()]
+
+    def _photos(self, rows: RowSet, span: Span) -> list[date]:
+        if rows.group.mode != "photo":
+            return []
+        part = next(iter(rows.parts.values()))
+        taken = self.execute(self.question.planner.photos(rows.group, {part.photo: "last"}, span))
+        return [day for day in taken["last"].to_pylist() if day is not None]
+
+
+def _today(question: Question) -> Period:
+    """The last day of which anything is known, as a period."""
+    end = question.known.end
+    return Period(end - timedelta(days=1), end)
+
+
+def _entities(kpi: Kpi, versions: Mapping[str, Kpi]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for each in lineage_of(kpi, versions):
+        found |= dict.fromkeys(part.measure.entity for part in parts_of(each).all())
+        found |= dict.fromkeys(source.split(".")[0] for source in each.sources)
+    return tuple(sorted(found))
+
+
+def _columns(kpi: Kpi, sets: list[RowSet], tables: list[ir.Table]) -> tuple[str, ...]:
+    extra = [INPUT] if kpi.kind == "derived" else []
+    extra += [ENTITY] if len({each.group.entity for each in sets}) > 1 else []
+    names = [name for table in tables for name in table.columns if name != COUNTED]
+    return tuple(dict.fromkeys([COUNTED, *extra, *names]))
