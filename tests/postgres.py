@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+PLACE = "/tmp"  # noqa: S108 - the one place that every user of the machine can enter
+
 
 def _binaries():
     for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
@@ -18,10 +20,12 @@ def _binaries():
     return Path(found).parent if found else None
 
 
-def _as_postgres(*command):
-    """PostgreSQL refuses to run as root, so root lends it another user."""
+def _run(*command):
+    """Run a program of PostgreSQL, which refuses to run as root: root lends it another user."""
     prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    return [*prefix, *map(str, command)]
+    # the server keeps the output of its starter open, so that it must not be a pipe
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([*prefix, *map(str, command)], check=True, cwd=PLACE, **quiet)
 
 
 def _free_port():
@@ -37,31 +41,26 @@ def postgres_url():
     binaries = _binaries()
     if not binaries:
         pytest.skip("PostgreSQL is not installed here (no initdb)")
-    folder = Path(
-        tempfile.mkdtemp(prefix="cadran-pg-", dir="/tmp")
-    )  # a socket's path must be short, and postgres must reach it
+    # the path of a socket must be short, and the user postgres must reach it
+    folder = Path(tempfile.mkdtemp(prefix="cadran-pg-", dir=PLACE))
+    data = folder / "data"
     port = _free_port()
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres", "postgres")
-        run = {"check": True, "capture_output": True, "cwd": "/tmp"}
-        data = folder / "data"
-        subprocess.run(
-            _as_postgres(binaries / "initdb", "-D", data, "-A", "trust", "-U", "cadran", "-E", "UTF8", "--no-sync"),
-            **run,
-        )
+        _run(binaries / "initdb", "-D", data, "-A", "trust", "-U", "cadran", "-E", "UTF8", "--no-sync")
         settings = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        # the server keeps the output of its starter open, so that it must not be a pipe
-        subprocess.run(
-            _as_postgres(binaries / "pg_ctl", "-D", data, "-o", settings, "-l", folder / "log", "-w", "start"),
-            check=True,
-            cwd="/tmp",
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        _run(binaries / "pg_ctl", "-D", data, "-o", settings, "-l", folder / "log", "-w", "start")
         try:
             yield f"postgresql://cadran@127.0.0.1:{port}/postgres"
         finally:
-            subprocess.run(_as_postgres(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"), **run)
+            _run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_sql(url, statement):
+    """Run a statement as the owner of the database."""
+    psycopg = pytest.importorskip("psycopg")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import duckdb
 import pytest
-from postgres import postgres_url  # noqa: F401 - a fixture
 
 from cadran.errors import SourceError
 from cadran.sources.base import Tally
 from cadran.sources.sql import inspect_table, read_table
+from postgres import postgres_url, run_sql  # noqa: F401 - a fixture
 
 
 def rows(url, table):
@@ -21,20 +21,19 @@ def rows(url, table):
 
 @pytest.fixture
 def deals(postgres_url):  # noqa: F811
-    import psycopg
-
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute('DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS "My CRM" CASCADE')
-        connection.execute(
-            """CREATE TABLE deals (id bigint, name text, amount numeric(12,2), free numeric, won boolean, closed date,
-               created timestamptz, seen timestamp, raw jsonb, tags text[], ref uuid, rate double precision)"""
-        )
-        connection.execute(
-            """INSERT INTO deals VALUES (1, 'Société Générale', 1234.50, 0.1234567890123456789, true, '2026-03-31',
-               '2026-03-31 23:30:00+02', '2026-03-31 10:00', '{"a": [1]}', '{x,y}',
-               '6f1c8f9a-0000-0000-0000-000000000001', 0.25),
-               (2, NULL, 'NaN', NULL, NULL, 'infinity', 'infinity', NULL, NULL, NULL, NULL, NULL)"""
-        )
+    run_sql(postgres_url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA IF EXISTS "My CRM" CASCADE')
+    run_sql(
+        postgres_url,
+        """CREATE TABLE deals (id bigint, name text, amount numeric(12,2), free numeric, won boolean, closed date,
+           created timestamptz, seen timestamp, raw jsonb, tags text[], ref uuid, rate double precision)""",
+    )
+    run_sql(
+        postgres_url,
+        """INSERT INTO deals VALUES (1, 'Société Générale', 1234.50, 0.1234567890123456789, true, '2026-03-31',
+           '2026-03-31 23:30:00+02', '2026-03-31 10:00', '{"a": [1]}', '{x,y}',
+           '6f1c8f9a-0000-0000-0000-000000000001', 0.25),
+           (2, NULL, 'NaN', NULL, NULL, 'infinity', 'infinity', NULL, NULL, NULL, NULL, NULL)""",
+    )
     return postgres_url
 
 
@@ -61,21 +60,15 @@ def test_postgres_columns_keep_their_types_and_the_rest_is_text(deals):
 
 @pytest.mark.postgres
 def test_postgres_reads_views_and_names_with_spaces(deals):
-    import psycopg
-
-    with psycopg.connect(deals, autocommit=True) as connection:
-        connection.execute(
-            'CREATE SCHEMA "My CRM"; CREATE VIEW "My CRM"."All ""deals""" AS SELECT id, id AS "Deal ID" FROM deals'
-        )
+    run_sql(
+        deals, 'CREATE SCHEMA "My CRM"; CREATE VIEW "My CRM"."All ""deals""" AS SELECT id, id AS "Deal ID" FROM deals'
+    )
     assert [row["Deal ID"] for row in rows(deals, '"My CRM"."All ""deals"""')] == [1, 2]
 
 
 @pytest.mark.postgres
 def test_postgres_reads_many_rows_in_batches_and_says_how_far_it_is(deals):
-    import psycopg
-
-    with psycopg.connect(deals, autocommit=True) as connection:
-        connection.execute("CREATE TABLE many AS SELECT g AS id, 'x' || g AS name FROM generate_series(1, 200000) g")
+    run_sql(deals, "CREATE TABLE many AS SELECT g AS id, 'x' || g AS name FROM generate_series(1, 200000) g")
     shape, tally, told = inspect_table(deals, "many"), Tally(), []
     batches = list(read_table(deals, "many", shape, tally, told.append))
     assert (len(batches), tally.n_read, told[-1], shape.sample.num_rows) == (4, 200_000, 200_000, 1_000)
@@ -84,11 +77,8 @@ def test_postgres_reads_many_rows_in_batches_and_says_how_far_it_is(deals):
 
 @pytest.mark.postgres
 def test_postgres_is_read_in_a_transaction_that_cannot_write(deals):
-    import psycopg
-
-    with psycopg.connect(deals, autocommit=True) as connection:
-        connection.execute("CREATE FUNCTION leak() RETURNS int LANGUAGE sql AS 'DELETE FROM deals RETURNING 1'")
-        connection.execute("CREATE VIEW trap AS SELECT leak() AS x")
+    run_sql(deals, "CREATE FUNCTION leak() RETURNS int LANGUAGE sql AS 'DELETE FROM deals RETURNING 1'")
+    run_sql(deals, "CREATE VIEW trap AS SELECT leak() AS x")
     with pytest.raises(SourceError, match="read-only"):
         rows(deals, "trap")
 

@@ -71,7 +71,7 @@ class Shape:
     Attributes:
         headers: Names of the columns, each different.
         encoding: Text encoding, or empty.
-        delimiter: The character between cells, or empty.
+        delimiter: The character between cells; empty when there is one column.
         header_row: Number of the header's row, 0 where the format has none.
         sheet: Sheet of a workbook, or empty.
         preamble: What the rows above the header say.

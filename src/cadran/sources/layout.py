@@ -65,8 +65,8 @@ def find_header(rows: Sequence[Sequence[str]], knows: Knows | None = None) -> in
     """Place of the header among the first rows of a file, or None when no row says anything.
 
     A row that `knows` recognises wins. Otherwise it is the first row that has as many cells as most
-    rows and has most of them filled; one that holds numbers is passed over when a row of words
-    follows closely.
+    rows and has most of them filled; one that holds numbers gives way to a wide enough row of words
+    that stands above it or follows closely.
     """
     if knows:
         for at, row in enumerate(rows):
@@ -79,7 +79,8 @@ def find_header(rows: Sequence[Sequence[str]], knows: Knows | None = None) -> in
         return max(block, key=lambda at: (_n_filled(rows[at]), -at), default=None)
     first = full[0]
     if _has_number(rows[first]):
-        first = next((at for at in full if at <= first + 10 and _is_words(rows[at])), first)
+        words = [at for at in block if _is_words(rows[at]) and len(rows[at]) >= max(width, 2)]
+        first = next((at for at in words if at <= first + 10), first)
     return first - 1 if _has_trailing_cell([rows[at] for at in block if at >= first - 1], width) else first
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cadran.sources.base import ReadOptions
 
 DELIMITERS = ",;\t|"
+#: Stands for the delimiter of a file with one column: a character that no export holds.
+_NONE = "\x1f"
 #: Characters of one record at most: beyond, its quote was never closed.
 MAX_RECORD = 8 << 20
 #: Characters taken at a time; small chunks stay in the processor's cache, which is 3 times faster.
@@ -37,6 +39,8 @@ _BOMS = (
 #: Bytes that stand for no character are kept as lone surrogates, and their rows are set aside.
 _ERRORS = "surrogateescape"
 _QUOTED = re.compile(r'(?:(?<=[,;\t|\r\n])|\A)"(?:[^"]|"")*"(?=[,;\t|\r\n]|\Z)')
+#: Lines that titles and footers may take.
+_MARGIN = 20
 _SEP_LINE = re.compile(r"\A\ufeff?\"?sep=(.)\"?\s*[\r\n]", re.IGNORECASE)
 
 
@@ -163,7 +167,7 @@ def open_text(path: Path, encoding: str) -> TextIO:
 
 
 def find_delimiter(text: str, options: ReadOptions, where: str) -> str:
-    """The character that cuts most lines of a text into the same number of cells, outside quotes.
+    """The character that cuts most lines of a text into the same number of cells, outside quotes; empty if none does.
 
     Args:
         text: Start of the file.
@@ -188,18 +192,29 @@ def find_delimiter(text: str, options: ReadOptions, where: str) -> str:
     lines = [line for line in _QUOTED.sub("Q", text).replace("\r", "\n").split("\n") if line.strip()]
     lines = [line for line in lines if not line.startswith("#")] or lines
     best = max(DELIMITERS, key=lambda mark: _consistency(lines, mark))
-    return best if _consistency(lines, best)[0] else ","
+    return best if _consistency(lines, best)[0] else ""
 
 
-def _consistency(lines: list[str], mark: str) -> tuple[float, int]:
-    """Share of lines that agree on a number of marks, and that number; 0 where the mark cuts nothing."""
-    counts = Counter(line.count(mark) for line in lines)
-    none = counts.pop(0, 0)
-    if not counts:
-        return 0.0, 0
-    number, agreeing = max(counts.items(), key=lambda item: (item[1], item[0]))
-    in_prose = number <= 2 and none > agreeing
-    return (0.0, 0) if in_prose else (agreeing / len(lines), number)
+def _consistency(lines: list[str], mark: str) -> tuple[float, int, int]:
+    """How well a mark cuts lines: the share that agrees, from which line on, into how many cells.
+
+    The share counts from the first line that agrees to the last one that anything cuts, so that
+    titles and footers do not matter. It is rounded: a few ragged rows are no reason to prefer the decimal commas of the
+    other rows, which only start below the header.
+    """
+    counts = [line.count(mark) for line in lines]
+    usual = Counter(count for count in counts if count)
+    if not usual:
+        return 0.0, 0, 0
+    number = max(usual, key=lambda count: (usual[count], count))
+    start = counts.index(number)
+    end = max(at for at, line in enumerate(lines, start=1) if any(mark in line for mark in DELIMITERS))
+    between = counts[start:end]
+    agreeing, without = between.count(number), counts.count(0)
+    few = agreeing == 1 and number == 1 and start > 0
+    if few or 2 * between.count(0) > len(between) or without > max(agreeing, _MARGIN):
+        return 0.0, 0, 0  # prose with a comma here and there
+    return round(agreeing / len(between), 1), -start, number
 
 
 @dataclass
@@ -207,7 +222,7 @@ class Reader:
     """The records of a delimited text.
 
     Attributes:
-        delimiter: The character between cells.
+        delimiter: The character between cells; empty when there is one column.
         width: Number of cells of the header, or 0 while it is unknown.
     """
 
@@ -251,7 +266,7 @@ class Reader:
 
     def _run(self, lines: list[str], start: int, rows: list[list[str]]) -> tuple[int, int, str]:
         """Add records to `rows` up to the first fault: the lines of the faulty record, and the fault."""
-        reader = csv.reader(islice(lines, start, None), delimiter=self.delimiter, strict=True)
+        reader = csv.reader(islice(lines, start, None), delimiter=self.delimiter or _NONE, strict=True)
         at = start
         try:
             for row in reader:
@@ -273,11 +288,11 @@ class Reader:
         if len(row) != self.width:
             return self._are_rows(lines[1:])
         marks = self.width - 1
-        return marks * (len(lines) - 1) >= 12 and all(line.count(self.delimiter) == marks for line in lines)
+        return marks * (len(lines) - 1) >= 12 and all(line.count(self.delimiter or _NONE) == marks for line in lines)
 
     def _are_rows(self, lines: list[str]) -> bool:
         """Whether lines, read on their own, are mostly records of the width of the header."""
-        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        reader = csv.reader(lines, delimiter=self.delimiter or _NONE, strict=True)
         good = 0
         try:
             for row in reader:
