@@ -82,3 +82,9 @@ def test_conversion_compiles_for_postgresql():
             with_base(deals, fx, settings(), amounts={"amount_base": "amount"}, day="day_on"), dialect="postgres"
         )
     )
+
+
+def test_large_foreign_amounts_do_not_overflow():
+    """G-14: a hundred million dollars are converted to the hundredth of a cent."""
+    found = converted("123456789.0123", "USD", "2026-03-02", [usd("2026-03-02", "0.923456789")])
+    assert found == Decimal("114007009.9615")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Days for which a rate still serves when none newer is known: a week of holidays and its week-ends.
 LONGEST_GAP = 10
+#: Type of both factors of a product of money, whose digits add up to what every engine can hold.
+WIDE = "decimal(27, 9)"
 
 
 def rates(fx: ir.Table, base: str) -> ir.Table:
@@ -76,10 +78,20 @@ def with_base(
     joined = table.left_join(quoted, [table[currency] == quoted.fx_currency, table[day] == quoted.fx_on])
     is_base = joined[currency] == settings.currency
     added = {
-        new: ibis.ifelse(is_base, joined[old], (joined[old] * joined.fx_rate).cast(MONEY)).cast(MONEY)
+        new: ibis.ifelse(is_base, joined[old], converted(joined[old], joined.fx_rate)).cast(MONEY)
         for new, old in amounts.items()
     }
     return joined.mutate(**added).drop("fx_currency", "fx_on", "fx_rate")
+
+
+def converted(amount: Expr, rate: Expr) -> Expr:
+    """An amount times a rate, to the hundredth of a cent.
+
+    Both sides are widened first: engines give a product the digits of its factors, which would
+    overflow for amounts of a hundred thousand.
+    """
+    product: Expr = amount.cast(WIDE) * rate.cast(WIDE)
+    return product.cast(MONEY)
 
 
 def ratio(amount: Expr, by: Expr) -> Expr:

@@ -17,7 +17,7 @@ import ibis
 
 from cadran.canonical.customers import with_customer
 from cadran.canonical.days import local_day, local_to_utc
-from cadran.canonical.money import rates, with_base
+from cadran.canonical.money import converted, rates, with_base
 from cadran.canonical.months import known_month, month_end, month_of, spine
 from cadran.canonical.schema import MONEY, TYPES
 from cadran.canonical.shape import derived, is_month_over, known_day, money, pick, running, stacked, window
@@ -147,7 +147,7 @@ def _at_constant_rate(table: ir.Table, fx: ir.Table, settings: Settings, amounts
     last = quoted.group_by("fx_currency").agg(last_rate=quoted.fx_rate.argmax(quoted.fx_on))
     found = table.left_join(last, table.currency == last.fx_currency)
     is_base = found.currency == settings.currency
-    added = {f"constant_{name}": pick(is_base, found[name], money(found[name] * found.last_rate)) for name in amounts}
+    added = {f"constant_{name}": pick(is_base, found[name], converted(found[name], found.last_rate)) for name in amounts}
     return found.mutate(**added).drop("fx_currency", "last_rate")
 
 
