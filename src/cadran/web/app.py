@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from cadran.charts import Words, lineage
-from cadran.errors import CadranError
+from cadran.errors import CadranError, did_you_mean
 from cadran.i18n import pick_language
 from cadran.web import contracts, pages
 from cadran.web.render import STATIC, environment
@@ -83,18 +83,18 @@ class _Cockpit:
 
     def kpi(self, request: Request) -> HTMLResponse:
         view, asked = self._view(request), parse_slice(request.query_params.multi_items())
-        page = contracts.kpi_page(view, request.path_params["name"], asked)
+        page = contracts.kpi_page(view, _name(request, view), asked)
         stages = contracts.lineage_stages(view, page, self._words(request))
         return self._page(request, "kpi.html", view, asked, page=page, stages=stages, lineage=lineage)
 
     def segments(self, request: Request) -> HTMLResponse:
         view, asked = self._view(request), parse_slice(request.query_params.multi_items())
-        part = contracts.segments_of(view, request.path_params["name"], asked)
+        part = contracts.segments_of(view, _name(request, view), asked)
         return self._page(request, "_segments.html", view, asked, segments=part)
 
     def rows(self, request: Request) -> HTMLResponse:
         view, asked = self._view(request), parse_slice(request.query_params.multi_items())
-        part = contracts.rows_of(view, request.path_params["name"], asked)
+        part = contracts.rows_of(view, _name(request, view), asked)
         return self._page(request, "_rows.html", view, asked, rows=part)
 
     def catalogue(self, request: Request) -> HTMLResponse:
@@ -117,8 +117,12 @@ class _Cockpit:
     def missed(self, request: Request, error: Exception) -> HTMLResponse:
         """The page for an address that leads nowhere."""
         status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
+        near = (
+            error.detail if isinstance(error, HTTPException) and error.detail in self.workspace.catalogue.kpis else ""
+        )
         words = self._words(request)
-        return self._failed(request, status, words.say("There is no page at this address."), "", request.url.path)
+        hint = words.say("Did you mean {near}?", near=near) if near else ""
+        return self._failed(request, status, words.say("There is no page at this address."), hint, request.url.path)
 
     def crashed(self, request: Request, _error: Exception) -> HTMLResponse:
         """The page of an error that is ours; the server's log has its trace."""
@@ -173,6 +177,18 @@ class _Cockpit:
         )
         response.status_code = int(status)
         return response
+
+
+def _name(request: Request, view: View) -> str:
+    """The KPI that an address names.
+
+    Raises:
+        HTTPException: No KPI has that name; its detail is the nearest name.
+    """
+    name = str(request.path_params["name"])
+    if name not in view.catalogue.kpis:
+        raise HTTPException(HTTPStatus.NOT_FOUND, detail=did_you_mean(name, view.catalogue.kpis) or "Not Found")
+    return name
 
 
 class _Headers:

@@ -11,7 +11,7 @@ from cadran.period import Period, local_day
 from cadran.web.slices import NOT_GIVEN, SEGMENT, Slice, course, grain_of, recent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date
 
     from cadran.catalogue.definition import Board, Catalogue, Kpi
@@ -206,9 +206,10 @@ def used_by(catalogue: Catalogue, name: str) -> tuple[tuple[Board, ...], tuple[K
     return boards, derived
 
 
-def by_team(catalogue: Catalogue) -> Mapping[str, tuple[Kpi, ...]]:
-    """The newest version of every KPI, by team, teams in the order of their boards."""
+def by_team(catalogue: Catalogue) -> tuple[tuple[str, Board | None, tuple[Kpi, ...]], ...]:
+    """Each team with its board, if it has one, and the newest version of its KPIs; in the order of the boards."""
+    boards = {board.id: board for board in catalogue.boards}
     newest = [kpis[-1] for kpis in catalogue.kpis.values()]
-    teams = [board.id for board in catalogue.boards] + [kpi.team for kpi in newest]
-    found = {team: tuple(kpi for kpi in newest if kpi.team == team) for team in dict.fromkeys(teams)}
-    return {team: kpis for team, kpis in found.items() if kpis}
+    teams = [*boards, *(kpi.team for kpi in newest)]
+    found = [(team, tuple(kpi for kpi in newest if kpi.team == team)) for team in dict.fromkeys(teams)]
+    return tuple((team, boards.get(team), kpis) for team, kpis in found if kpis)
