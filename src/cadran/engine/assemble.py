@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cadran.catalogue.expression import column_names, parse
+from cadran.engine.aggregate import moment_slots
 from cadran.engine.arithmetic import divide, evaluate
-from cadran.engine.compile import moment_slots
 from cadran.engine.parts import Part, Parts, group_of, parts_of
 from cadran.engine.result import Figure, Moments
 

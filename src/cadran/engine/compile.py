@@ -7,8 +7,6 @@ components (sums, counts, sums of squares); `assemble` makes figures of them.
 
 from __future__ import annotations
 
-import functools
-import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +14,11 @@ import ibis
 
 from cadran.canonical.days import local_day
 from cadran.canonical.entities import published_columns
-from cadran.catalogue.expression import entity_kinds, parse
+from cadran.engine.aggregate import DAY, Condition, Prepared, Slot, moment_slots, slots_of
 from cadran.engine.expression import day_literal, ibis_value
-from cadran.engine.parts import Group, Part, group_of, missing_of, no_dimension, parts_of
+from cadran.engine.parts import Group, Part, group_of, no_dimension, parts_of
 from cadran.engine.periods import period_key
 from cadran.engine.predicate import columns_of, predicate
-from cadran.errors import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from cadran.catalogue.definition import Catalogue, Kpi
-    from cadran.catalogue.expression import Kind
     from cadran.engine.query import Context, KpiQuery
     from cadran.engine.span import Known, Span
     from cadran.engine.tables import Tables
@@ -37,15 +33,10 @@ if TYPE_CHECKING:
     #: A KPI and the dimensions that break it down.
     Leaf = tuple[Kpi, tuple[str, ...]]
 
-#: What doubles are summed as, and what their squares are.
-EXACT, EXACT_SQUARE = "decimal(24, 6)", "decimal(38, 9)"
 #: Digits kept of a duration, so that equal durations meet.
 DURATION_DIGITS = 4
-PERIOD, DAY, VALUE, ENDED, N = "p_key", "p_day", "p_value", "p_ended", "p_n"
+PERIOD, VALUE, ENDED, N = "p_key", "p_value", "p_ended", "p_n"
 MOST_IDS = 500
-
-#: A component of a scan: a part (or two), and what is aggregated of it.
-Slot = tuple[Part, Part | None, str]
 
 
 @dataclass(frozen=True)
@@ -110,7 +101,7 @@ class Planner:
         for kpi, dims in leaves:
             parts = parts_of(kpi)
             for part in parts.all():
-                self._add(slots, owners, kpi, group_of(part, kpi, dims), _slots(part))
+                self._add(slots, owners, kpi, group_of(part, kpi, dims), slots_of(part))
             if kpi.interval in ("mean", "delta") and parts.numerator:
                 group = group_of(parts.numerator, kpi, dims)
                 self._add(slots, owners, kpi, group, moment_slots(parts.pair, parts.numerator))
@@ -135,7 +126,7 @@ class Planner:
         """One row, one column ``first``: the first day on which a part has a row."""
         rows = self.rows(Group(part.measure.entity, part.time, kpi.zone, "flow", ()), kpi)
         day = rows[DAY]
-        counts = Condition(rows, self).of(part) & (day < day_literal(self.known.end))
+        counts = self.condition(rows).of(part) & (day < day_literal(self.known.end))
         return rows.aggregate(first=day.min(where=counts))
 
     def rows(self, group: Group, kpi: Kpi) -> ir.Table:
@@ -168,15 +159,20 @@ class Planner:
 
     def _scan(self, group: Group, names: Mapping[Slot, str], kpi: Kpi, span: Span) -> Scan:
         rows = self.keyed(group, kpi, span)
-        condition = Condition(rows, self)
-        values = {name: _component(slot, condition) for slot, name in names.items()}
-        keys = [PERIOD, *dim_names(group)]
+        prepared = Prepared(self.condition(rows))
+        values = {name: prepared.component(slot) for slot, name in names.items()}
+        keys = [PERIOD, *dim_names(group), *([DAY] if group.mode == "photo" else [])]
+        narrow = rows.select(*keys, **prepared.columns)
+        expression = narrow.group_by(keys).aggregate(**{name: value(narrow) for name, value in values.items()})
         if group.mode != "photo":
-            return Scan(group, rows.group_by(keys).aggregate(**values), names)
+            return Scan(group, expression, names)
         texts = dict.fromkeys(slot[0].photo for slot in names)
         photo_names = {text: f"d{place}" for place, text in enumerate(texts)}
-        expression = rows.group_by([PERIOD, *dim_names(group), DAY]).aggregate(**values)
         return Scan(group, expression, names, self.photos(group, photo_names, span), photo_names)
+
+    def condition(self, rows: ir.Table) -> Condition:
+        """What turns the expressions of measures into values on those rows."""
+        return Condition(rows, self.known.whole_until)
 
     def photos(self, group: Group, names: Mapping[str, str], span: Span) -> ir.Table:
         """The last day of each period with rows, whoever asks: the same for every segment and filter."""
@@ -184,13 +180,13 @@ class Planner:
         rows = table.mutate(**{DAY: _day(table, group)})
         rows = rows.filter(*_inside(rows[DAY], group, span, self.known))
         rows = rows.mutate(**{PERIOD: period_key(rows[DAY], span, self.context.calendar)})
-        condition = Condition(rows, self)
+        condition = self.condition(rows)
         last = {name: rows[DAY].max(where=condition.sql(text, group.entity)) for text, name in names.items()}
         return rows.group_by(PERIOD).aggregate(**last)
 
     def _curve(self, group: Group, part: Part, kpi: Kpi, span: Span) -> Curve:
         rows = self.keyed(group, kpi, span)
-        condition = Condition(rows, self)
+        condition = self.condition(rows)
         measure = part.measure
         duration = condition.value(measure.expr, measure.entity).cast("float64").round(DURATION_DIGITS)
         ended = condition.sql(measure.event, measure.entity).fill_null(ibis.literal(value=False))
@@ -201,7 +197,7 @@ class Planner:
     def missing_ids(self, group: Group, part: Part, kpi: Kpi, span: Span) -> ir.Table:
         """Ids of the rows that have an amount but no rate into the base currency, in order, at most `MOST_IDS`."""
         rows = self.keyed(group, kpi, span)
-        condition = Condition(rows, self)
+        condition = self.condition(rows)
         kept = rows.filter(condition.missing(part))
         column = identity(group.entity)
         return (
@@ -209,58 +205,6 @@ class Planner:
             .order_by([PERIOD, "p_id"])
             .limit(MOST_IDS)
         )
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Turns the expressions of measures into values on the rows of one scan."""
-
-    rows: ir.Table
-    planner: Planner
-
-    def value(self, text: str, entity: str, wanted: Kind | None = None, where: str = "") -> Any:
-        """The value of a measure's expression for each row."""
-        return ibis_value(parse(text, entity_kinds(entity), wanted, where=where), self.rows)
-
-    def sql(self, text: str, entity: str) -> Any:
-        """The predicate of that text, or true."""
-        return self.value(text, entity, "bool") if text else ibis.literal(value=True)
-
-    def of(self, part: Part) -> Any:
-        """True for the rows that a part counts."""
-        found = [*self.base(part)]
-        if part.window is not None:
-            whole = self.planner.known.whole_until
-            found.append(self.rows[DAY] + ibis.interval(days=part.window) < day_literal(whole))
-        return functools.reduce(operator.and_, found, ibis.literal(value=True))
-
-    def base(self, part: Part) -> list[Any]:
-        """The conditions of a part, but for the age of the case."""
-        measure = part.measure
-        where = measure.places.get("where", "")
-        found = [self.value(measure.where, measure.entity, "bool", where)] if measure.where else []
-        if part.event_on:
-            lag = self.rows[part.event_on].delta(self.rows[DAY], unit="day")
-            found.append(lag >= 0)
-            found += [lag <= part.window] if part.window is not None else []
-        return found
-
-    def missing(self, part: Part) -> Any:
-        """True for the rows of a part whose amount has no rate (rule G-14)."""
-        measure = part.measure
-        text = missing_of(measure)
-        found = self.value(text, measure.entity, "bool", measure.places.get("missing", ""))
-        # a predicate of its own says which rows it is about; those of the measure may need the rate itself
-        return found if measure.missing else found & self.of(part)
-
-    def expr(self, part: Part) -> Any:
-        """What a part aggregates."""
-        measure = part.measure
-        if not measure.expr:
-            raise DefinitionError(
-                "{agg} needs an expression to aggregate.", where=measure.places.get("agg", ""), agg=measure.agg
-            )
-        return self.value(measure.expr, measure.entity, where=measure.places.get("expr", ""))
 
 
 def dim_names(group: Group) -> list[str]:
@@ -292,89 +236,3 @@ def _inside(day: Any, group: Group, span: Span, known: Known) -> list[Any]:
         if period.start in span.cut:
             found.append((day < day_literal(span.cut[period.start])) | (day >= day_literal(period.end)))
     return found
-
-
-def _slots(part: Part) -> list[Slot]:
-    """The components that a part needs."""
-    agg = part.measure.agg
-    names = {
-        "count": ["matched"],
-        "sum": ["sum", "known", "matched"],
-        "mean": ["sum", "known", "matched"],
-        "count_distinct": ["distinct", "matched"],
-        "survival": ["survival"],
-    }.get(agg, [agg, "known", "matched"])
-    if agg == "count" and part.measure.expr:
-        names = ["known", "matched"]
-    if agg in ("sum", "mean", "median", "min", "max") and missing_of(part.measure):
-        names = [*names, "missing"]
-    if part.window is not None and not part.event_on:
-        names = [*names, "cohort"]
-    return [(part, None, name) for name in names]
-
-
-def moment_slots(pair: tuple[Part, Part] | None, numerator: Part) -> list[Slot]:
-    """The components of a KPI's moments, when its interval needs them."""
-    if pair:
-        return [(*pair, name) for name in ("both", "xx", "yy", "xy")]
-    return [(numerator, None, "squares")] if numerator.measure.agg == "mean" else []
-
-
-def _component(slot: Slot, condition: Condition) -> Any:
-    part, other, name = slot
-    if other is not None:
-        return _moment(part, other, name, condition)
-    counts = condition.of(part)
-    match name:
-        case "matched":
-            return condition.rows.count(where=counts)
-        case "cohort":
-            found = functools.reduce(operator.and_, condition.base(part), ibis.literal(value=True))
-            return condition.rows.count(where=found)
-        case "missing":
-            return condition.rows.count(where=condition.missing(part))
-        case _:
-            return _aggregate(name, condition.expr(part), counts)
-
-
-def _aggregate(name: str, value: Any, counts: Any) -> Any:
-    match name:
-        case "sum":
-            return _exact(value).sum(where=counts)
-        case "known":
-            return value.count(where=counts)
-        case "distinct":
-            return value.nunique(where=counts)
-        case "squares":
-            double = value.cast("float64")
-            return (double * double).cast(EXACT_SQUARE).sum(where=counts)
-        case _:
-            return _position(name, value, counts)
-
-
-def _position(name: str, value: Any, counts: Any) -> Any:
-    if name == "median":
-        return value.cast("float64").median(where=counts)
-    return value.min(where=counts) if name == "min" else value.max(where=counts)
-
-
-def _exact(value: Any) -> Any:
-    """The same number in a type whose sum does not depend on the order of rows."""
-    return value.cast(EXACT) if value.type().is_floating() else value
-
-
-def _moment(top: Part, low: Part, name: str, condition: Condition) -> Any:
-    x, y = _share_of_case(top, condition), _share_of_case(low, condition)
-    if name == "both":
-        false = ibis.literal(value=False)
-        either = condition.of(top).fill_null(false) | condition.of(low).fill_null(false)
-        return condition.rows.count(where=either)
-    first, second = {"xx": (x, x), "yy": (y, y), "xy": (x, y)}[name]
-    return (first * second).cast(EXACT_SQUARE).sum()
-
-
-def _share_of_case(part: Part, condition: Condition) -> Any:
-    """What one row adds to a part: its amount, or one for a count; nothing where it does not count."""
-    is_count = part.measure.agg == "count"
-    value = ibis.literal(1.0) if is_count else condition.expr(part).cast("float64").fill_null(0.0)
-    return ibis.ifelse(condition.of(part), value, ibis.literal(0.0))

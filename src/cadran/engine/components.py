@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from cadran.engine.compile import DAY, ENDED, PERIOD, VALUE, N, dim_names
+from cadran.engine.aggregate import DAY
+from cadran.engine.compile import ENDED, PERIOD, VALUE, N, dim_names
 from cadran.engine.periods import key_of
 from cadran.engine.result import Durations
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cadran.engine.compile import Curve, Scan, Slot
+    from cadran.engine.aggregate import Slot
+    from cadran.engine.compile import Curve, Scan
     from cadran.engine.parts import Group, Part
     from cadran.engine.periods import Key
     from cadran.engine.span import Span

@@ -7,16 +7,16 @@ knows. `key_of` gives in Python what `period_key` gives in the database.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import ibis
 
 from cadran.engine.expression import day_literal
-from cadran.period import MONTHS_IN_QUARTER, MONTHS_IN_YEAR
+from cadran.period import DAYS_IN_WEEK, MONTHS_IN_QUARTER, MONTHS_IN_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
 
     from cadran.engine.span import Span
     from cadran.period import Calendar, Period
@@ -46,7 +46,9 @@ def key_of(period: Period, place: int, span: Span, calendar: Calendar) -> Key:
     if span.grain in _MONTHS and calendar.scheme == "months":
         size, first = _MONTHS[span.grain], calendar.fiscal_start - 1
         return (period.start.year * MONTHS_IN_YEAR + period.start.month - 1 - first) // size
-    return period.start if span.grain in ("day", "week") else place
+    if span.grain == "week":
+        return (period.start - _first_week(calendar)).days // DAYS_IN_WEEK
+    return period.start if span.grain == "day" else place
 
 
 def _months(day: Any, grain: str, calendar: Calendar) -> Any:
@@ -55,11 +57,13 @@ def _months(day: Any, grain: str, calendar: Calendar) -> Any:
     return index if _MONTHS[grain] == 1 else index // _MONTHS[grain]
 
 
+def _first_week(calendar: Calendar) -> date:
+    """A day on which a week starts, from which weeks are counted."""
+    return date(1970, 1, 5) if calendar.week_start == "monday" else date(1970, 1, 4)
+
+
 def _week(day: Any, calendar: Calendar) -> Any:
-    if calendar.week_start == "monday":
-        return day.truncate("W").cast("date")
-    one = ibis.interval(days=1)
-    return ((day + one).truncate("W") - one).cast("date")
+    return day.delta(day_literal(_first_week(calendar)), unit="day") // DAYS_IN_WEEK
 
 
 def _bounds(day: Any, span: Span) -> Any:

@@ -16,7 +16,8 @@ import ibis
 from cadran.canonical.entities import published_columns
 from cadran.catalogue.expression import column_names
 from cadran.catalogue.syntax import Source, read_syntax
-from cadran.engine.compile import DAY, Condition, identity
+from cadran.engine.aggregate import DAY
+from cadran.engine.compile import identity
 from cadran.engine.expression import day_literal
 from cadran.engine.parts import Group, Part, group_of, parts_of
 from cadran.errors import DefinitionError
@@ -79,14 +80,14 @@ def row_table(rows: RowSet, planner: Planner, span: Span, photos: Iterable[date]
     table = planner.keyed(rows.group, rows.kpi, span)
     if rows.group.mode == "photo":
         table = table.filter(table[DAY].isin([day_literal(day) for day in photos]))
-    condition = Condition(table, planner)
+    condition = planner.condition(table)
     false = ibis.literal(value=False)
     counts = {role: condition.of(part).fill_null(false) for role, part in rows.parts.items()}
     table = table.filter(functools.reduce(operator.or_, counts.values()))
     roles = list(counts)
     counted: ir.Value = ibis.literal(roles[0])
     if len(roles) > 1:
-        again = Condition(table, planner).of(rows.parts[roles[0]]).fill_null(false)
+        again = planner.condition(table).of(rows.parts[roles[0]]).fill_null(false)
         counted = ibis.ifelse(again, ibis.literal(roles[0]), ibis.literal(roles[1]))
     columns = {COUNTED: counted, "id": table[identity(rows.group.entity)]}
     columns |= {name: table[name] for name in _naming(rows.group.entity)}
