@@ -190,9 +190,10 @@ class Planner:
         measure = part.measure
         duration = condition.value(measure.expr, measure.entity).cast("float64").round(DURATION_DIGITS)
         ended = condition.sql(measure.event, measure.entity).fill_null(ibis.literal(value=False))
-        kept = rows.filter(condition.of(part)).mutate(**{VALUE: duration, ENDED: ended})
+        chosen = rows.filter(condition.of(part)).mutate(**{VALUE: duration, ENDED: ended})
+        kept = chosen.filter(chosen[VALUE].notnull())
         keys = [PERIOD, *dim_names(group), VALUE, ENDED]
-        return Curve(group, part, kept.filter(kept[VALUE].notnull()).group_by(keys).aggregate(**{N: kept.count()}))
+        return Curve(group, part, kept.group_by(keys).aggregate(**{N: kept.count()}))
 
     def missing_ids(self, group: Group, part: Part, kpi: Kpi, span: Span) -> ir.Table:
         """Ids of the rows that have an amount but no rate into the base currency, in order, at most `MOST_IDS`."""
