@@ -6,6 +6,7 @@ where it was written (`Record.place`), so that every message about it can say so
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import tomllib
@@ -199,6 +200,10 @@ class Project:
     ignore: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def leaves_out(self, file: str) -> bool:
+        """True when the settings leave out this file of exports/, given by its path in there."""
+        return any(fnmatch.fnmatch(file, glob) for glob in self.ignore)
 
     @property
     def exports(self) -> Path:

@@ -98,7 +98,7 @@ def share_ended_by(times: Sequence[float], ended: Sequence[int], censored: Seque
     return 1 - surviving
 
 
-def _first_half(grid: np.ndarray, surviving: np.ndarray) -> float | None:  # type: ignore[type-arg]
+def _first_half(grid: np.ndarray, surviving: np.ndarray) -> float | None:
     """First time at which at most half survive; NaN bands count as not reached."""
     below = np.flatnonzero(surviving <= 0.5 + 1e-12)
     return float(grid[below[0]]) if below.size else None

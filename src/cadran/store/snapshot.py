@@ -73,6 +73,10 @@ class SnapshotWriter:
         """The rows of an expression."""
         return expression.to_pyarrow()
 
+    def number(self, expression: ir.Table) -> int:
+        """How many rows an expression has."""
+        return int(expression.count().to_pyarrow().as_py())
+
     def count(self, name: str) -> int:
         """How many rows a table has."""
         return int(self.backend.raw_sql(f'SELECT count(*) FROM "{name}"').fetchone()[0])

@@ -1,0 +1,221 @@
+"""Raw landings → typed rows → derived tables → one published snapshot."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from cadran.canonical import derive, history, links
+from cadran.canonical.calendars import HoursFrom, known_zones, working_minutes
+from cadran.canonical.entities import ENTITIES
+from cadran.canonical.evidence import decide, evidence
+from cadran.canonical.landing import ROW, Export, converted, issue, tables_of
+from cadran.canonical.mapping import bind, match, named
+from cadran.canonical.schema import empty
+from cadran.errors import CadranError, Issue, StoreError
+from cadran.jobs.progress import silent
+from cadran.jobs.sync import as_issue, mappings_of
+from cadran.store import raw
+from cadran.store.snapshot import building, publish
+from cadran.store.warehouse import SnapshotMeta
+from cadran.workspace import settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import ibis.expr.types as ir
+
+    from cadran.canonical.mapping import Mapping as FileMapping
+    from cadran.config import Project
+    from cadran.jobs.progress import Progress
+    from cadran.store.raw import Landing
+    from cadran.store.snapshot import SnapshotWriter
+
+#: Rows set aside that are told one by one, per file; more are counted.
+TOLD_ROWS = 20
+MAPPING, COMPUTING = "Mapping rows", "Computing tables"
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did.
+
+    Attributes:
+        meta: What the snapshot says of itself.
+        files: Per landed file, how many rows were read, loaded, set aside, filtered and skipped.
+        issues: Findings.
+    """
+
+    meta: SnapshotMeta
+    files: list[dict[str, Any]]
+    issues: tuple[Issue, ...]
+
+
+def build_project(
+    project: Project, *, now: datetime, progress: Progress = silent, found: Iterable[Issue] = ()
+) -> BuildReport:
+    """Build every table from what has landed and publish it.
+
+    Args:
+        project: Settings of the company.
+        now: UTC instant of the build.
+        progress: Told how far the work is.
+        found: Findings of the sync before it, kept with the snapshot.
+
+    Raises:
+        StoreError: Nothing has landed, or another build is running.
+        MappingError: A mapping file of the project cannot be used.
+    """
+    landings = landings_of(project)
+    with building(project.state, built_at=now) as writer:
+        work = _Build(project, writer, mappings_of(project), list(found))
+        for number, landing in enumerate(landings):
+            progress(MAPPING, number, len(landings))
+            work.land(landing)
+        if not work.parts:
+            raise StoreError(
+                "No file could be read: there is nothing to build.",
+                hint="Put exports in {folder} and try again.",
+                where=str(project.exports),
+                folder=str(project.exports),
+            )
+        known_at = max(landing.info.extracted_at for landing in landings)
+        work.tables(naive_utc(known_at), progress)
+        meta = SnapshotMeta(writer.name, naive_utc(known_at), now, project.currency, project.zone.key, work.counts)
+        issues = tuple(work.issues)
+        publish(writer, meta, issues=issues, files=work.files, keep=project.keep_snapshots)
+    return BuildReport(meta, work.files, issues)
+
+
+def landings_of(project: Project) -> list[Landing]:
+    """Everything that has landed and is not left out by the settings, oldest export first."""
+    folder = project.state / "raw"
+    every = [found for part in sorted(folder.glob("*/*")) if part.is_dir() for found in raw.landings(part)]
+    kept = [landing for landing in every if not project.leaves_out(landing.info.file)]
+    return sorted(kept, key=lambda landing: (landing.info.extracted_at, landing.info.file))
+
+
+def naive_utc(instant: datetime) -> datetime:
+    """The instant in UTC without a zone, as canonical tables hold it."""
+    return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
+
+
+class _Build:
+    """The work of one build, with what it has done so far."""
+
+    def __init__(
+        self, project: Project, writer: SnapshotWriter, mappings: tuple[FileMapping, ...], issues: list[Issue]
+    ) -> None:
+        self.project = project
+        self.writer = writer
+        self.mappings = mappings
+        self.issues = issues
+        self.files: list[dict[str, Any]] = []
+        self.parts: dict[str, list[ir.Table]] = defaultdict(list)
+        self.made: list[str] = []
+        self.counts: dict[str, int] = {}
+
+    def land(self, landing: Landing) -> None:
+        """Type the rows of one landing; a file that asks a question is left out, with its question."""
+        self.issues += [*landing.issues, *landing.set_aside]
+        try:
+            record = self._typed(landing)
+        except CadranError as error:
+            self.issues.append(as_issue(error, landing.info.file))
+            # a file that asks a question is wholly set aside until its owner answers
+            record = {"loaded": 0, "set_aside": landing.counts.set_aside + landing.counts.landed, "filtered": 0}
+        counts = landing.counts
+        self.files.append(
+            {
+                "file": landing.info.file,
+                "mapping": landing.info.mapping,
+                "exported_at": landing.info.extracted_at.isoformat(timespec="seconds"),
+                "read": counts.read,
+                "skipped": counts.blank + counts.totals + counts.footers + counts.other,
+                **record,
+            }
+        )
+
+    def tables(self, known_at: datetime, progress: Progress) -> None:
+        """Write the landed tables, with references resolved, and every table derived from them."""
+        settings = settings_of(self.project, known_at)
+        every = self._landed()
+        minutes = self._minutes(every, known_at)
+        now = history.current(every, known_at)
+        for name in (n for n in now if n not in every):
+            now[name] = self.writer.create(f"_{name}", now[name])
+        now |= {name: self.writer.create(f"_current_{name}", now[name]) for name in every}
+        published = derive.tables({**now, "working_minutes": minutes}, settings)
+        for number, name in enumerate(ENTITIES):
+            progress(COMPUTING, number, len(ENTITIES))
+            self.writer.create(name, published[name])
+            self.counts[name] = self.writer.count(name)
+        for name in now:
+            self.writer.drop(f"_current_{name}")
+            self.writer.drop(f"_{name}")
+
+    def _typed(self, landing: Landing) -> dict[str, int]:
+        """Type the rows of one landing and keep the good ones; the counts of its record."""
+        mapping = self._mapping(landing)
+        table = self.writer.raw(landing.path)
+        bound = bind(mapping, [name for name in table.columns if name != ROW])
+        proof = self.writer.rows(evidence(table, bound)).to_pylist()[0]
+        decisions = decide(bound, proof, self.project.currency, str(landing.info.options.get("decimal") or ""))
+        export = Export(naive_utc(landing.info.extracted_at), self.project.zone.key, self.project.currency)
+        wide = self.writer.create("_wide", converted(table, bound, decisions, export))
+        found = tables_of(wide, table, bound, decisions, export)
+        aside = self._set_aside(landing, found.aside)
+        filtered = self.writer.number(found.filtered)
+        for name, rows in found.tables.items():
+            part = self.writer.create(f"_part_{len(self.made)}", rows.drop(ROW))
+            self.made.append(part.get_name())
+            self.parts[name].append(part)
+        self.writer.drop("_wide")
+        loaded = landing.counts.landed - aside - filtered
+        return {"loaded": loaded, "set_aside": landing.counts.set_aside + aside, "filtered": filtered}
+
+    def _set_aside(self, landing: Landing, aside: ir.Table) -> int:
+        """Tell the first rows that could not be typed and count the others; how many there are."""
+        total = self.writer.number(aside)
+        first = self.writer.rows(aside.order_by(ROW).limit(TOLD_ROWS)).to_pylist() if total else []
+        file = landing.info.file
+        self.issues += [issue(file, row[ROW], row["code"], row["entity"], row["column"], row["value"]) for row in first]
+        if total > len(first):
+            more = {"n": total - len(first)}
+            text = "{n} more rows of this file are set aside."
+            self.issues.append(Issue("more_set_aside", "error", text, where=file, params=more, n_rows=more["n"]))
+        return total
+
+    def _mapping(self, landing: Landing) -> FileMapping:
+        """The mapping of a landing by its name, or, where it was renamed since, by its headers."""
+        known = [mapping for mapping in self.mappings if mapping.name == landing.info.mapping]
+        if known:
+            return known[0]
+        found = match(landing.info.file, landing.info.headers, self.mappings)
+        return found if found is not None else named(landing.info.mapping, self.mappings)
+
+    def _landed(self) -> dict[str, ir.Table]:
+        names = [name for name, entity in ENTITIES.items() if not entity.derived]
+        every = {name: ibis.union(*self.parts[name]) if self.parts[name] else empty(name) for name in names}
+        resolved = links.resolve(every)
+        tables = {name: self.writer.create(f"landed_{name}", resolved[name]) for name in names}
+        for part in self.made:
+            self.writer.drop(part)
+        return tables
+
+    def _minutes(self, every: Mapping[str, ir.Table], known_at: datetime) -> ir.Table:
+        """Working minutes of every zone that people work in, from the first lead to the last known day."""
+        zoned = [every[name].select("zone") for name in ("lead", "account", "owner")]
+        zones = self.writer.rows(ibis.union(*zoned).distinct()).column("zone").to_pylist()
+        firsts = self.writer.rows(every["lead"].aggregate(first=every["lead"].created_at.min()))
+        first = firsts.column("first").to_pylist()[0] or known_at
+        hours = [HoursFrom(date.min, self.project.hours)]
+        end = known_at.date() + timedelta(days=2)
+        rows = working_minutes(
+            [self.project.zone.key, *known_zones(zones)], hours, first.date() - timedelta(days=1), end
+        )
+        return self.writer.memory("working_minutes", rows)
