@@ -3,6 +3,7 @@ import datetime as dt
 import io
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -661,3 +662,69 @@ def test_the_lines_above_a_header_say_when_it_was_exported(line, expected):
 def test_the_name_of_the_file_wins_over_its_preamble(tmp_path):
     path = write(tmp_path, GA4, "ga4-2026-02-05.csv")
     assert inspect(path).exported_at == dt.datetime(2026, 2, 5, 23, 59, 59)
+
+
+def test_findings_name_the_file_as_they_are_told_to(tmp_path):
+    path = write(tmp_path, GA4.replace("Direct,100,50", "Direct,100"))
+    shape, tally = replace(inspect(path), file="ga4/deals.csv"), Tally()
+    list(read(path, shape, tally))
+    assert codes(tally) == [("bad_width", "ga4/deals.csv:11")]
+
+
+def test_findings_about_the_whole_file_are_kept_with_its_rows(tmp_path):
+    _, tally, _ = load(write(tmp_path, GA4), knows=lambda headers: "Country" in headers)
+    assert [(issue.code, issue.n_rows) for issue in tally.issues] == [("other_tables", 4)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_whatever_happens_to_a_file_every_row_of_it_is_accounted_for(data):
+    text = data.draw(st.sampled_from([GOOGLE_ADS, GA4, SALESFORCE, as_csv(";"), many_rows(40, {})]))
+    content = bytearray(text.encode(data.draw(st.sampled_from(["utf-8", "utf-16"]))))
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 3))] = data.draw(
+            st.sampled_from([b'"', b"\n", b",", b"\xe9", b"\x00", b"", b"#"])
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), bytes(content))
+        try:
+            load(path)  # checks that the rows add up
+        except SourceError as error:
+            assert str(error)  # noqa: PT017 - either is right
+
+
+def test_long_json_files_come_in_several_chunks(tmp_path):
+    text = "\n".join(
+        json.dumps({"id": number, "ok": number % 2 == 0, "list": [1, {"a": "é"}]}) for number in range(3_000)
+    )
+    _, _, rows = load(write(tmp_path, text, "deals.jsonl"))
+    assert (len(rows), rows[-1]) == (3_000, (3_000, "2999", "false", '[1, {"a": "é"}]'))
+
+
+def test_json_that_is_not_valid_names_its_line(tmp_path):
+    with pytest.raises(SourceError) as caught:
+        inspect(write(tmp_path, '[{"id": 1},\n {"id": }]', "deals.json"))
+    assert caught.value.where == "deals.json:2"
+
+
+def test_an_empty_workbook_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="empty"):
+        inspect(workbook(tmp_path, []))
+
+
+def test_errors_of_far_columns_are_placed_where_they_are(tmp_path):
+    header = [f"c{number}" for number in range(30)]
+    _, _, rows = load(workbook(tmp_path, [header, [1] * 27 + ["#DIV/0!", "#NAME?", 2]]))
+    assert rows[0][27:] == ("1", "#DIV/0!", "#NAME?", "2")
+
+
+def test_a_file_that_may_not_be_opened_is_told(tmp_path):
+    with pytest.raises(SourceError, match="cannot be read") as caught:
+        inspect(tmp_path)
+    assert not caught.value.permanent
+
+
+def test_a_preamble_with_an_impossible_day_says_nothing():
+    assert from_preamble(("Exported on 2026-02-30", "Exported on 31 smarch 2026")) is None
+    assert from_preamble(("Exported on 2026-02-03 99:10",)) == dt.datetime(2026, 2, 3, 23, 59, 59)

@@ -177,3 +177,20 @@ def test_sqlite_names_its_tables_when_one_is_missing(tmp_path):
 def test_another_kind_of_database_is_refused_by_name():
     with pytest.raises(SourceError, match="'oracle'"):
         inspect_table("oracle://host/db", "deals")
+
+
+def test_a_table_that_changes_while_it_is_read_is_refused(tmp_path):
+    url = f"duckdb:///{tmp_path}/crm.duckdb"
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        connection.execute("CREATE TABLE deals (id INTEGER)")
+    shape = inspect_table(url, "deals")
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        connection.execute("ALTER TABLE deals ADD COLUMN name VARCHAR")
+    with pytest.raises(SourceError, match="changed while it was read"):
+        list(read_table(url, "deals", shape, Tally()))
+
+
+def test_a_duckdb_file_that_is_none_is_refused(tmp_path):
+    (tmp_path / "crm.duckdb").write_text("not a database at all, whatever its name says")
+    with pytest.raises(SourceError, match="cannot be read"):
+        inspect_table(f"duckdb:///{tmp_path}/crm.duckdb", "deals")

@@ -83,6 +83,7 @@ class Shape:
         decimal: Decimal separator of the numbers that the reader itself wrote as text (workbooks
             and JSON hold numbers, not their spelling), or empty when cells are as written.
         issues: Findings about the source as a whole.
+        file: The file as findings about its rows name it; its bare name when empty.
     """
 
     headers: tuple[str, ...]
@@ -96,6 +97,7 @@ class Shape:
     kind: Kind = "text"
     decimal: str = ""
     issues: tuple[Issue, ...] = ()
+    file: str = ""
 
     def read_options(self) -> dict[str, Any]:
         """What decides how the source is read, as JSON values: part of the identity of a landing."""
@@ -125,7 +127,7 @@ class Tally:
         n_footers: Lines of a report's footer.
         n_other: Rows of other tables in the same file.
         set_aside: Rows that are broken, with the reason; `n_rows` of each says how many.
-        issues: Findings that set no row aside.
+        issues: Findings that set no row aside, those of the shape included.
     """
 
     n_read: int = 0

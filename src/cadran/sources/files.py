@@ -91,6 +91,7 @@ def read(path: Path, shape: Shape, tally: Tally, progress: Progress = ignore_pro
     Raises:
         SourceError: The file cannot be read to its end.
     """
+    tally.issues.extend(shape.issues)
     with _told(path):
         for batch in _batches(path, shape, tally, BATCH_ROWS):
             progress(tally.n_read)
@@ -227,7 +228,7 @@ def _imprecise(path: Path, shape: Shape, sheet: Sheet) -> Iterator[Issue]:
             "imprecise_number",
             "warning",
             "{n} rows hold a number of more than 15 digits, whose last digits a workbook does not keep.",
-            where=f"{path.name}:{numbers[0]}",
+            where=f"{shape.file or path.name}:{numbers[0]}",
             hint="Format such identifiers as text before the export, or export as CSV.",
             params={"n": len(numbers)},
             n_rows=len(numbers),
@@ -238,7 +239,7 @@ def _sieve(path: Path, shape: Shape, tally: Tally) -> Sieve:
     style: Style = {"workbook": "padded", "json": "plain"}.get(shape.kind, "text")  # type: ignore[assignment]
     if any(line.startswith("#") for line in shape.preamble):
         style = "commented"
-    return Sieve(path.name, len(shape.headers), tally, style)
+    return Sieve(shape.file or path.name, len(shape.headers), tally, style)
 
 
 def _pack(chunks: Iterable[Chunk], shape: Shape, sieve: Sieve, size: int) -> Iterator[pa.RecordBatch]:

@@ -45,7 +45,7 @@ _FOOTER = re.compile(
 _COMMENT = re.compile(r"#(?:\s|-|$)")
 #: First characters of a cell that may open a row which is not data, and the words: a quick look at whole chunks.
 _SUSPECT = frozenset("tTgGsS# \t\u00a0\u202f")
-_LABEL = re.compile(r"\s*(?:tota|grand|sub-?tota|sous-tota|somme|sum|#|$)", re.IGNORECASE)
+_LABEL = re.compile(r"\s*(?:tota|grand|sub-?tota|sous-tota|somme|sum|#)", re.IGNORECASE)
 #: Rows among which the header is looked for; before the header of a table there may be a year of days.
 HEAD_ROWS = 1_000
 
@@ -268,7 +268,8 @@ class Sieve:
 
     def _total(self, row: list[str]) -> Role | None:
         """What kind of total a row is: one label, and nothing but figures besides it."""
-        if row[0] and len(row) == self.width and not _LABEL.match(row[0]):
+        first = next(cell for cell in row if cell and not cell.isspace())
+        if self.style != "commented" and not _LABEL.match(first):
             return None
         cells = [cell.strip() for cell in row if cell and not cell.isspace()]
         labels = [cell for cell in cells if not _FIGURE.fullmatch(cell)]

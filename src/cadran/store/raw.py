@@ -53,7 +53,7 @@ class LandingInfo:
         connection: Connection whose ids the records share.
         sha256: Digest of the file (`digest`); of its rows for a table, when left empty.
         size: Bytes of the file, 0 for a table.
-        extracted_at: UTC instant at which the source exported them.
+        extracted_at: UTC instant at which the source exported them; aware in what `land` and `landings` give.
         read_at: UTC instant at which they were read.
         headers: Names of the columns.
         options: How the file was read, as JSON values; other options make another landing.
@@ -150,6 +150,7 @@ def land(folder: Path, info: LandingInfo, batches: Iterable[pa.RecordBatch], tal
     Raises:
         StoreError: The folder cannot be written, or rows are missing from the account.
     """
+    info = replace(info, extracted_at=_utc(info.extracted_at), read_at=_utc(info.read_at))
     if known := find(folder, info):
         return known
     try:
@@ -281,8 +282,8 @@ def _sync(path: Path) -> None:
 def _record(landing: Landing) -> dict[str, Any]:
     """A manifest, as JSON values."""
     info = asdict(landing.info) | {
-        "extracted_at": _utc(landing.info.extracted_at).isoformat(),
-        "read_at": _utc(landing.info.read_at).isoformat(),
+        "extracted_at": landing.info.extracted_at.isoformat(),
+        "read_at": landing.info.read_at.isoformat(),
     }
     return {
         "format": _FORMAT,
