@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import zlib
 from dataclasses import dataclass, field
@@ -9,15 +10,20 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import httpx
 
 from cadran.catalogue.load import load_catalogue
 from cadran.config import Project
-from cadran.engine.query import KpiQuery, RowQuery
 from cadran.engine.result import Durations, Figure, KpiResult, Moments, Rows
 from cadran.errors import Issue, QueryError
 from cadran.insights.judge import read
 from cadran.period import Period
 from cadran.store.warehouse import SnapshotMeta
+
+if TYPE_CHECKING:
+    from cadran.engine.query import KpiQuery, RowQuery
 
 KNOWN_AT = datetime(2026, 11, 21, 9, 38)
 SEGMENTS = ("Enterprise", "Mid-market", "SMB", None)
@@ -77,7 +83,7 @@ class FakeView:
                     if query.compare != "none" and query.grain:
                         before = calendar.previous(period, query.grain)
                         earlier[figure.key] = self.figure(kpi, before, segment)
-        lineage = {name: ("opportunity", "account") for name in query.kpis}
+        lineage = dict.fromkeys(query.kpis, ("opportunity", "account"))
         result = KpiResult(
             tuple(figures), "EUR", KNOWN_AT, self.meta.name, ("SELECT 1 < 2",), self.issues, lineage, earlier
         )
@@ -157,3 +163,14 @@ def fake_workspace(**changes) -> FakeWorkspace:
     )
     project = Project(root=Path("acme"), company="Atelier Nord")
     return FakeWorkspace(FakeView(**{"project": project, "catalogue": catalogue, "meta": meta, **changes}))
+
+
+def get(app, url, **headers) -> httpx.Response:
+    """The answer of an application to one request, without a network."""
+
+    async def asked():
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://cockpit") as client:
+            return await client.get(url, headers={name.replace("_", "-"): text for name, text in headers.items()})
+
+    return asyncio.run(asked())

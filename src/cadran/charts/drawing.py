@@ -14,7 +14,7 @@ from cadran.charts.scene import Box, Dot, Hit, Mark, Path, Point, Rule, Scene, T
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cadran.catalogue.definition import Benchmark
+    from cadran.catalogue.definition import Benchmark, Target
     from cadran.charts.words import Words
     from cadran.engine.result import Number
     from cadran.insights.reading import Reading
@@ -55,13 +55,10 @@ def _ticks(axis: _Axis, most: int = 5) -> list[float]:
 
 def sparkline(readings: Sequence[Reading], height: float = 44) -> Scene:
     """The course of a value without words: target dashed, unfinished last period dashed too."""
-    targets = [reading.target.value for reading in readings if reading.target]
+    targets = _target_edges(readings[-1].target if readings else None)
     axis = _axis([*(r.value for r in readings), *targets], (height - 4, 4))
     places = [(0.96 * index / max(len(readings) - 1, 1), reading) for index, reading in enumerate(readings)]
-    marks: list[Mark] = []
-    if targets:
-        y = axis.at(targets[-1])
-        marks.append(Rule((0, y), (1, y), "c-target"))
+    marks: list[Mark] = [Rule((0, axis.at(edge)), (1, axis.at(edge)), "c-target") for edge in targets]
     marks += _lines(places, axis, "c-line")
     last = [(x, reading) for x, reading in places if reading.value is not None][-1:]
     marks += [Dot((x, axis.at(r.value or 0)), 3, _dot_css(r)) for x, r in last]
@@ -84,15 +81,10 @@ def strip(reading: Reading, others: Sequence[Reading] = (), height: float = 20) 
         marks.append(_span_box(axis, edges, (8, 4), "b-bench"))
     if reading.low is not None and reading.high is not None:
         marks.append(_span_box(axis, (reading.low, reading.high), (6, 8), "b-ci"))
-    if reading.target:
-        edge = axis.at(reading.target.value)
-        marks.append(Rule((edge, 1), (edge, 19), "b-target"))
-        if reading.target.high is not None:
-            edge = axis.at(reading.target.high)
-            marks.append(Rule((edge, 1), (edge, 19), "b-target"))
+    marks += [Rule((axis.at(edge), 1), (axis.at(edge), 19), "b-target") for edge in _target_edges(reading.target)]
     if reading.value is not None:
         marks.append(Dot((axis.at(reading.value), 10), 5, "b-pt"))
-    return Scene(height, tuple(marks), f"bullet s-{reading.verdict if reading.status == 'ok' else 'none'}")
+    return Scene(height, tuple(marks), f"bullet s-{reading.verdict if reading.status == 'ok' else 'faint'}")
 
 
 def bars(readings: Sequence[Reading], dimension: str, words: Words, title: str) -> Scene:
@@ -147,8 +139,23 @@ def segment_names(reading: Reading, words: Words) -> str:
 
 def _edges(reading: Reading) -> list[Number | None]:
     """Every value that a drawing of the reading shows."""
-    target = [reading.target.value, reading.target.high] if reading.target else []
-    return [reading.value, reading.low, reading.high, *target, *(_benchmark_edges(reading.benchmark) or ())]
+    return [
+        reading.value,
+        reading.low,
+        reading.high,
+        *_target_edges(reading.target),
+        *(_benchmark_edges(reading.benchmark) or ()),
+    ]
+
+
+def _target_edges(target: Target | None) -> list[Decimal]:
+    return [edge for edge in (target.value, target.high) if edge is not None] if target else []
+
+
+def _target_text(target: Target, unit: str, words: Words) -> str:
+    if target.high is None:
+        return words.value(target.value, unit, "round")
+    return words.interval(target.value, target.high, unit, "round")
 
 
 def _benchmark_edges(benchmark: Benchmark | None) -> tuple[Decimal, Decimal] | None:
@@ -212,11 +219,12 @@ def _targets(places: Sequence[tuple[float, Reading]], axis: _Axis, width: float,
         if target is None:
             continue
         run = list(group)
-        y = axis.at(target.value)
-        marks.append(Rule((run[0][0] - width / 2, y), (run[-1][0] + width / 2, y), "c-target"))
+        start, end = run[0][0] - width / 2, run[-1][0] + width / 2
+        marks += [Rule((start, axis.at(e)), (end, axis.at(e)), "c-target") for e in _target_edges(target)]
         if run[-1] is places[-1]:
-            label = words.say("Target {value}", value=words.value(target.value, run[-1][1].kpi.unit, "round"))
-            marks.append(Text((1, y - 6), label, "c-lab c-lab-t c-halo", "end"))
+            shown = _target_text(target, run[-1][1].kpi.unit, words)
+            label = words.say("Target {value}", value=shown)
+            marks.append(Text((1, axis.at(_target_edges(target)[-1]) - 6), label, "c-lab c-lab-t c-halo", "end"))
     return marks
 
 

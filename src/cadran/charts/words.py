@@ -43,9 +43,9 @@ class Words:
         """A signed difference with its unit."""
         return i18n.format_delta(value, unit, self.currency, self.language, style="compact")
 
-    def interval(self, low: Number | None, high: Number | None, unit: str) -> str:
+    def interval(self, low: Number | None, high: Number | None, unit: str, style: i18n.Style = "compact") -> str:
         """Both edges with one unit."""
-        return i18n.format_interval(low, high, unit, self.currency, self.language, style="compact")
+        return i18n.format_interval(low, high, unit, self.currency, self.language, style=style)
 
     def number(self, value: Number) -> str:
         """A whole number."""

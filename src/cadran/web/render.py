@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cadran.i18n import Number
 
 STATIC = Path(__file__).parent / "static"
+#: Column of rows that the engine fills, with words of ours.
+COUNTED = "counted"
 #: Signs that follow a number without a space.
 TIGHT = ("%", "×")
 
@@ -71,8 +73,8 @@ def split_unit(text: str) -> tuple[str, str]:
     return (text[:-1], text[-1]) if text.endswith(TIGHT) else (text, "")
 
 
-def cell(value: Any, words: Words) -> str:
-    """A cell of a row as people read it."""
+def cell(value: Any, words: Words, column: str = "") -> str:
+    """A cell of a row as people read it; what Cadran wrote itself in the person's language."""
     match value:
         case None:
             return i18n.MISSING
@@ -85,7 +87,7 @@ def cell(value: Any, words: Words) -> str:
         case Decimal() | float() | int():
             return _digits(value, words)
         case _:
-            return words.say(str(value))
+            return words.say(str(value)) if column == COUNTED else str(value)
 
 
 def issue_text(issue: Issue, words: Words) -> str:

@@ -20,6 +20,18 @@ VERDICTS = {
     "none": "No target",
 }
 STATUSES = {"undefined": "Undefined", "too_few": "Too few cases", "too_young": "Too young"}
+DATED = {
+    "period": "Each part is dated by the day it happened.",
+    "cohort": "Each case is dated by the day it started.",
+    "balance": "What there is at the end of the period.",
+}
+CADENCES = {
+    "daily": "Reviewed daily",
+    "weekly": "Reviewed weekly",
+    "monthly": "Reviewed monthly",
+    "quarterly": "Reviewed quarterly",
+}
+#: What people take each basis for.
 BASES = {
     "period": "Both parts are dated by when they happened in the period: it does not follow one group of cases.",
     "cohort": "It follows the cases that started in the period: it does not say what happened in the period.",
@@ -61,7 +73,7 @@ def reason(reading: Reading, words: Words) -> str:
 def target_text(kpi: Kpi, target: Target, words: Words) -> str:
     """The level to reach, with its sense, such as ``≥ 28 %``."""
     if target.high is not None:
-        return words.interval(target.value, target.high, kpi.unit)
+        return words.interval(target.value, target.high, kpi.unit, "round")
     sign = {"up": "≥ ", "down": "≤ "}.get(kpi.direction, "")
     return sign + words.value(target.value, kpi.unit, "round")
 
@@ -71,7 +83,7 @@ def benchmark_text(kpi: Kpi, benchmark: Benchmark, words: Words) -> str:
     parts = [benchmark.market, *benchmark.segment.values(), benchmark.source]
     parts.append(str(benchmark.year) if benchmark.year else words.say("not dated"))
     parts.append(words.say("grade {grade}", grade=benchmark.grade))
-    edges = words.interval(benchmark.low, benchmark.high, kpi.unit)
+    edges = words.interval(benchmark.low, benchmark.high, kpi.unit, "round")
     return f"{edges} · " + ", ".join(part for part in parts if part)
 
 
@@ -117,7 +129,7 @@ def is_not(kpi: Kpi, catalogue: Catalogue, words: Words) -> list[str]:
     if kpi.unit == "rate" and kpi.kind != "derived":
         found.append(words.say("A total is computed from the sums: it is not the mean of the segments."))
     for name in kpi.variants:
-        if name in catalogue.kpis:
+        if name in catalogue.kpis and name != kpi.id:
             other = catalogue.kpi(name)
             formula = other.formula.get(words.language, "")
             found.append(words.say("It is not “{name}”: {formula}", name=other.name(words.language), formula=formula))

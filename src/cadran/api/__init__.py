@@ -1,0 +1,198 @@
+"""The JSON API: the same questions as the terminal and the URL, the same readings as the pages.
+
+Parameters are those of the command line: ``kpi``, ``by``, ``grain``, ``from``, ``to``, ``where``,
+``as_of``, ``compare``. Rates are numbers in 0..1; money is a decimal written as text, so that no
+digit is lost on the way. What has no value is null, with its reason. Errors are problem documents
+(RFC 9457) in the language of ``lang`` or ``Accept-Language``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from cadran.api import models
+from cadran.engine.query import RowQuery, from_params
+from cadran.errors import CadranError, QueryError, did_you_mean
+from cadran.i18n import pick_language, say
+from cadran.workspace import View, Workspace  # noqa: TC001 - FastAPI reads the annotations
+
+#: Most rows of one answer.
+MOST_ROWS = 10_000
+
+
+class Question:
+    """The parameters of a question, as a dependency that the documentation shows.
+
+    Args:
+        kpi: KPI ids.
+        by: Dimensions that break the answer down.
+        grain: Length of each period; the whole span as one period without it.
+        start: First day.
+        end: First day after the span.
+        where: Predicates that all hold.
+        as_of: Answer as it was known at the end of this day.
+        compare: Period that each period is compared with.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per parameter of a question
+        self,
+        kpi: Annotated[list[str], Query(description="KPI id; may come several times")],
+        by: Annotated[list[str] | None, Query(description="dimension; may come several times")] = None,
+        grain: Annotated[str, Query(description="day, week, month, quarter or year")] = "",
+        start: Annotated[str, Query(alias="from", description="first day, YYYY-MM-DD")] = "",
+        end: Annotated[str, Query(alias="to", description="first day after the span")] = "",
+        where: Annotated[list[str] | None, Query(description="predicate; may come several times")] = None,
+        as_of: Annotated[str, Query(description="as known at the end of this day")] = "",
+        compare: Annotated[str, Query(description="previous, year or none")] = "none",
+    ) -> None:
+        single = {"grain": grain, "from": start, "to": end, "as_of": as_of, "compare": compare}
+        several = [("kpi", name) for name in kpi]
+        several += [("by", name) for name in by or []] + [("where", text) for text in where or []]
+        self.query = from_params([*several, *single.items()])
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: what they may read and the language they read.
+
+    Attributes:
+        view: What they may read.
+        language: ``fr`` or ``en``.
+    """
+
+    view: View
+    language: str
+
+
+def create_api(workspace: Workspace) -> FastAPI:
+    """The API of a workspace, as an application to mount under ``/api``.
+
+    Args:
+        workspace: The opened project.
+    """
+    problem: dict[int | str, dict[str, Any]] = {
+        status: {"model": models.Problem, "description": HTTPStatus(status).phrase} for status in (400, 404, 422, 503)
+    }
+    app = FastAPI(title="Cadran", docs_url=None, redoc_url=None, responses=problem)
+    app.state.workspace = workspace
+    for path, function, summary in (
+        ("/health", health, "Whether the figures can be read"),
+        ("/kpis", kpis, "Every KPI"),
+        ("/kpis/{name}", contract, "The contract of a KPI"),
+        ("/kpi", ask, "The readings that answer a question"),
+        ("/rows", rows, "The rows behind a number"),
+    ):
+        app.add_api_route(path, function, methods=["GET"], summary=summary)
+    app.add_exception_handler(CadranError, _stopped)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _missed)
+    return app
+
+
+def caller(request: Request, lang: Annotated[str, Query(description="fr or en")] = "") -> Caller:
+    """Who asks; `lang` is in the documentation, and errors read it too.
+
+    Raises:
+        StoreError: There is no snapshot yet.
+    """
+    workspace: Workspace = request.app.state.workspace
+    return Caller(workspace.view(), lang if lang in workspace.project.languages else _language(request))
+
+
+def health(who: Annotated[Caller, Depends(caller)]) -> models.Health:
+    """Whether the figures can be read, and how fresh they are."""
+    meta = who.view.meta
+    return models.Health(status="ok", snapshot=meta.name, known_at=meta.known_at, issues=len(who.view.issues))
+
+
+def kpis(who: Annotated[Caller, Depends(caller)]) -> list[models.KpiBrief]:
+    """Every KPI, in the order of the catalogue."""
+    return [models.brief(versions[-1], who.language) for versions in who.view.catalogue.kpis.values()]
+
+
+def contract(name: str, who: Annotated[Caller, Depends(caller)]) -> models.Contract:
+    """The contract of a KPI.
+
+    Raises:
+        HTTPException: No KPI has that name.
+    """
+    if name not in who.view.catalogue.kpis:
+        raise HTTPException(HTTPStatus.NOT_FOUND, detail=did_you_mean(name, who.view.catalogue.kpis))
+    return models.contract(who.view.kpi(name), who.language)
+
+
+def ask(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends(caller)]) -> models.Answer:
+    """The readings that answer a question."""
+    return models.answer(who.view.ask(question.query), who.language)
+
+
+def rows(
+    question: Annotated[Question, Depends()],
+    who: Annotated[Caller, Depends(caller)],
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 1000,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> models.RowsOut:
+    """The rows behind the number of one KPI.
+
+    Raises:
+        QueryError: The question has not exactly one KPI.
+    """
+    if len(question.query.kpis) != 1:
+        raise QueryError("Rows are behind one KPI at a time.", hint="Give `kpi` once.", where="kpi")
+    return models.rows(who.view.rows(RowQuery(question.query, limit, offset)))
+
+
+def _language(request: Request) -> str:
+    offered = request.app.state.workspace.project.languages
+    wanted = request.query_params.get("lang", "")
+    header = request.headers.get("accept-language", "")
+    tags = [part.split(";")[0].strip() for part in header.split(",") if part.strip()]
+    return pick_language([wanted, *tags] if wanted else tags, offered)
+
+
+def _stopped(request: Request, error: Exception) -> JSONResponse:
+    """The problem document of an error that somebody can fix."""
+    if not isinstance(error, CadranError):
+        raise error
+    language = _language(request)
+    return _problem(
+        error.http_status,
+        type(error).__name__,
+        say(error.message, error.params, language),
+        say(error.hint, error.params, language) if error.hint else "",
+        error.where,
+    )
+
+
+def _unreadable(request: Request, error: Exception) -> JSONResponse:
+    """The problem document of a parameter that is missing or is not what it must be."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    names = ", ".join(str(each["loc"][-1]) for each in error.errors())
+    message = say("These parameters are missing or cannot be read: {names}.", {"names": names}, _language(request))
+    return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "QueryError", message, "", names)
+
+
+def _missed(request: Request, error: Exception) -> JSONResponse:
+    """The problem document of an address that leads nowhere."""
+    if not isinstance(error, HTTPException):
+        raise error
+    language = _language(request)
+    near = error.detail if error.detail in request.app.state.workspace.catalogue.kpis else ""
+    hint = say("Did you mean {near}?", {"near": near}, language) if near else ""
+    message = say("There is nothing at this address.", {}, language)
+    return _problem(error.status_code, "NotFound", message, hint, request.url.path)
+
+
+def _problem(status: int, code: str, message: str, hint: str, where: str) -> JSONResponse:
+    problem = models.Problem(
+        title=HTTPStatus(status).phrase, status=int(status), code=code, message=message, hint=hint, where=where
+    )
+    return JSONResponse(problem.model_dump(), status_code=int(status), media_type="application/problem+json")
