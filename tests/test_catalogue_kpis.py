@@ -8,11 +8,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from cadran.engine.run import answer
 
 from cadran.canonical.entities import DIMENSIONS
 from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
+from cadran.engine.run import answer
 from cadran.insights.judge import read
 from oracles.chance import KNOWN_AT
 from oracles.world import World, context, random_world
