@@ -6,6 +6,7 @@ and gives the wide and derived tables that KPIs are computed on. Nothing is exec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,7 @@ from cadran.canonical.dimensions import with_owner
 from cadran.canonical.entities import ENTITIES, day_of, published_columns
 from cadran.canonical.funnel import lead_cycle
 from cadran.canonical.identity import merged
+from cadran.canonical.ladder import Ladder, build_ladder
 from cadran.canonical.money import with_base
 from cadran.canonical.opportunity import deals, opportunity
 from cadran.canonical.pipeline import pipeline_movement
@@ -23,7 +25,7 @@ from cadran.canonical.response import lead_response
 from cadran.canonical.revenue import customer_month, mrr_movement
 from cadran.canonical.schema import AUXILIARY, TYPES, empty
 from cadran.canonical.shape import known_day
-from cadran.canonical.stages import skipped, stage_interval, stage_passage, stays, steps
+from cadran.canonical.stages import marks, skipped, stage_interval, stage_passage, stays, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,13 +75,24 @@ class Settings:
     merge_duplicates: bool = True
 
 
-def tables(landed: Mapping[str, ir.Table], settings: Settings) -> dict[str, ir.Table]:
+#: How to hold on to a table that several others rest on: its name and expression to what stands for it.
+Keep = Callable[[str, "ir.Table"], "ir.Table"]
+
+
+def recomputed(_name: str, table: ir.Table) -> ir.Table:
+    """The table itself, which every statement that rests on it computes again."""
+    return table
+
+
+def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = recomputed) -> dict[str, ir.Table]:
     """Every table that KPIs read, by entity name.
 
     Args:
         landed: Tables of `history.current`, one current row per id, and the auxiliary
             ``working_minutes`` table. Tables left out are empty.
         settings: See `Settings`.
+        keep: Called with each table that several others rest on, in the order in which they can be
+            computed; a build that stores it and returns the stored table saves most of the work.
 
     Returns:
         Each landed entity as it is published (``opportunity`` widened by the dimensions as of the
@@ -92,7 +105,7 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings) -> dict[str, ir.T
     published = {name: _alive(t[name], name) for name in given}
     for name in ("spend", "quota", "forecast_submission"):
         published[name] = _planned(published[name], name, t, settings)
-    published |= _deal_tables(t, settings)
+    published |= _deal_tables(t, settings, keep)
     published |= {
         "mrr_movement": mrr_movement(t, settings),
         "customer_month": customer_month(t, settings),
@@ -102,11 +115,14 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings) -> dict[str, ir.T
     return {name: publish(published[name], name, settings) for name in ENTITIES}
 
 
-def _deal_tables(t: Mapping[str, ir.Table], settings: Settings) -> dict[str, ir.Table]:
+def _deal_tables(t: Mapping[str, ir.Table], settings: Settings, keep: Keep) -> dict[str, ir.Table]:
     """The tables about deals, which rest on the same steps."""
-    walked, ladder = steps(t)
-    standing = deals(t, settings, walked, ladder)
-    stayed = stays(walked, standing, settings)
+    written = keep("stage_marks", marks(t))
+    ladder = build_ladder(t, written)
+    ladder = Ladder(texts=keep("stage_texts", ladder.texts), rungs=keep("stage_rungs", ladder.rungs))
+    walked = keep("stage_steps", steps(written, ladder))
+    standing = keep("deals", deals(t, settings, walked, ladder))
+    stayed = keep("stage_stays", stays(walked, standing, settings))
     every = stayed.union(skipped(stayed, ladder))
     return {
         "opportunity": opportunity(standing, t, settings),

@@ -14,7 +14,7 @@ import ibis
 from cadran.canonical.changes import as_of, spans_before
 from cadran.canonical.days import days_elapsed
 from cadran.canonical.dimensions import with_account, with_owner, with_title
-from cadran.canonical.ladder import KEYS, Ladder, build_ladder, key
+from cadran.canonical.ladder import KEYS, key
 from cadran.canonical.money import with_base
 from cadran.canonical.schema import TYPES, Expr, as_int
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from cadran.canonical.derive import Settings
+    from cadran.canonical.ladder import Ladder
 
 INSTANT = TYPES["timestamp"]
 
@@ -109,15 +110,17 @@ def _now(deals: ir.Table, ends: ir.Table) -> ir.Table:
     )
 
 
-def steps(t: Mapping[str, ir.Table]) -> tuple[ir.Table, Ladder]:
-    """One row per change of stage that is one, won and lost included, and the ladder it is read by.
+def steps(written: ir.Table, ladder: Ladder) -> ir.Table:
+    """One row per change of stage that is one, won and lost included.
 
     Columns: opportunity_id, at, step (its order), is_inferred, is_now, ladder, pipeline, stage,
     category, position, last_position, next_stage, is_qualifying; before_category and before_at of the
-    step before. A stage recorded twice in a row, or renamed, is one step.
+    step before. A stage recorded twice in a row, or renamed, is one step. Order is not defined.
+
+    Args:
+        written: `marks`.
+        ladder: The ladder that they are read by.
     """
-    written = marks(t)
-    ladder = build_ladder(t, written)
     texts = ladder.texts.rename({f"text_{name}": name for name in KEYS})
     read = written.join(texts, [written[name] == texts[f"text_{name}"] for name in KEYS])
     read = read.select(
@@ -149,7 +152,7 @@ def steps(t: Mapping[str, ir.Table]) -> tuple[ir.Table, Ladder]:
         & beside.pipeline.identical_to(beside.before_pipeline)
     )
     is_same_end = (beside.category != "open") & (beside.category == beside.before_category)
-    return beside.filter(~(is_same | is_same_end).fill_null(False)).drop("before_stage", "before_pipeline"), ladder
+    return beside.filter(~(is_same | is_same_end).fill_null(False)).drop("before_stage", "before_pipeline")
 
 
 #: What a deal's rows carry of it beside its own columns.
@@ -290,14 +293,14 @@ def stage_passage(every: ir.Table, standing: ir.Table, t: Mapping[str, ir.Table]
         is_inferred=found.n_inferred > 0,
         age_days=days_elapsed(found.entered_at, known),
     )
-    return dressed(_with_amount(found, standing, t, settings), t, at="entered_at")
+    return dressed(_with_deal(found, standing, t, settings), t, at="entered_at")
 
 
 def _ledger(every: ir.Table) -> ir.Table:
     """One row per deal, pipeline and stage with what its stays add up to."""
     is_next = (every.exit_to == "next") | ((every.exit_to == "won") & (every.position == every.last_position))
-    texts = ("next_stage", "account_id", "owner_id", "primary_contact_id", "channel", "product", "source")
     return every.group_by("opportunity_id", "ladder", "pipeline", "stage").agg(
+        next_stage=every.next_stage.max(),
         position=every.position.min(),
         entered_at=every.entered_at.min(),
         advanced_at=every.advanced_at.min(),
@@ -310,18 +313,23 @@ def _ledger(every: ir.Table) -> ir.Table:
         handed_seq=every.seq.max(where=every.is_handed_off),
         real_seq=every.seq.max(where=~every.is_implied),
         days=every.days.sum(),
-        **{name: every[name].max() for name in (*texts, "opportunity_type")},
-        **{f"opportunity_{name}": as_int(every[name]).max() == 1 for name in ("is_won", "is_closed")},
     )
 
 
-def _with_amount(rows: ir.Table, standing: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
-    """Rows with the amount of their deal in the base currency, at the rate `opportunity` takes."""
+def _with_deal(rows: ir.Table, standing: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
+    """Rows with what they carry of their deal, its amount converted as `opportunity` does."""
     rate_on = standing.closed_on.coalesce(standing.created_on)
-    amounts = standing.select("amount", "currency", deal_id="id", rate_on=rate_on)
-    amounts = with_base(amounts, t["fx_rate"], settings, amounts={"amount_base": "amount"}, day="rate_on")
-    amounts = amounts.select("deal_id", "amount_base")
-    return rows.left_join(amounts, rows.opportunity_id == amounts.deal_id).drop("deal_id")
+    deal = standing.select(
+        *("account_id", "owner_id", "primary_contact_id", "channel", "product", "amount", "currency"),
+        deal_id="id",
+        source="lead_source",
+        opportunity_type="type",
+        opportunity_is_won="is_won",
+        opportunity_is_closed="is_closed",
+        rate_on=rate_on,
+    )
+    deal = with_base(deal, t["fx_rate"], settings, amounts={"amount_base": "amount"}, day="rate_on")
+    return rows.join(deal, rows.opportunity_id == deal.deal_id)
 
 
 def dressed(rows: ir.Table, t: Mapping[str, ir.Table], *, at: str) -> ir.Table:
