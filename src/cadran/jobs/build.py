@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from cadran.canonical.mapping import Mapping as FileMapping
+    from cadran.canonical.rules import Bound
     from cadran.config import Project
     from cadran.jobs.progress import Progress
     from cadran.store.raw import Landing
@@ -117,6 +118,7 @@ class _Build:
         self.files: list[dict[str, Any]] = []
         self.parts: dict[str, list[ir.Table]] = defaultdict(list)
         self.made: list[str] = []
+        self.bounds: list[Bound] = []
         self.counts: dict[str, int] = {}
 
     def land(self, landing: Landing) -> None:
@@ -163,6 +165,7 @@ class _Build:
         mapping = self._mapping(landing)
         table = self.writer.raw(landing.path)
         bound = bind(mapping, [name for name in table.columns if name != ROW])
+        self.bounds.append(bound)
         proof = self.writer.rows(evidence(table, bound)).to_pylist()[0]
         decisions = decide(bound, proof, self.project.currency, str(landing.info.options.get("decimal") or ""))
         export = Export(naive_utc(landing.info.extracted_at), self.project.zone.key, self.project.currency)
@@ -201,7 +204,7 @@ class _Build:
     def _landed(self) -> dict[str, ir.Table]:
         names = [name for name, entity in ENTITIES.items() if not entity.derived]
         every = {name: ibis.union(*self.parts[name]) if self.parts[name] else empty(name) for name in names}
-        resolved = links.resolve(every)
+        resolved = links.resolved(every, links.links_of(self.bounds))
         tables = {name: self.writer.create(f"landed_{name}", resolved[name]) for name in names}
         for part in self.made:
             self.writer.drop(part)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 #: What a file of exports may end in.
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".jsonl", ".ndjson", ".json")
 READING = "Reading files"
+LAST_SECOND = time(23, 59, 59)
 
 
 @dataclass(frozen=True)
@@ -201,9 +202,11 @@ class _Sync:
         """When the source exported the file, as a naive UTC instant."""
         if day := mapping.options.exported_at:
             # an export made on a day knows that day up to its end
-            told = datetime.combine(day + timedelta(days=1), time(), tzinfo=self.project.zone) - timedelta(seconds=1)
+            told = datetime.combine(day + timedelta(days=1), time(), tzinfo=self.project.zone)
         else:
             told = shape.exported_at or modified
+            # readers date an export that names a day only to its last second: that day is whole
+            told += timedelta(seconds=1) if told.time() == LAST_SECOND else timedelta()
         aware = told if told.tzinfo else told.replace(tzinfo=self.project.zone)
         return aware.astimezone(UTC).replace(tzinfo=None)
 
