@@ -19,6 +19,7 @@ from cadran.canonical.customers import with_customer
 from cadran.canonical.days import local_day, local_to_utc
 from cadran.canonical.money import converted, rates, with_base
 from cadran.canonical.months import known_month, month_end, month_of, spine
+from cadran.canonical.retention import customer_months
 from cadran.canonical.schema import MONEY, TYPES
 from cadran.canonical.shape import derived, is_month_over, known_day, money, pick, running, stacked, window
 from cadran.canonical.subscriptions import spans
@@ -61,15 +62,17 @@ def customer_month(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
     that left and came back within it. Hence before + new + expansion + reactivation
     - contraction - churn = end, and ``retained`` = before - contraction - churn never exceeds
     either before or before + expansion. The running month is dated the last known day and is not
-    final. Order is not defined.
+    final. Without a rate for one of its movements the amounts of a customer are NULL from then on.
+    Order is not defined.
+
+    Args:
+        t: Tables of `history.current`; with ``mrr_movement`` among them, movements are not derived again.
+        settings: See `Settings`.
     """
-    months = _months(_movements(t, settings), t, settings)
-    windowed = _compared(_compared(months, 12), 1)
-    kept = windowed.filter(
-        windowed.is_customer | (windowed.mrr_end != 0) | (windowed.mrr_12m_before != 0) | (windowed.mrr_1m_before != 0)
-    )
-    # A month is described as it was when it ended.
-    dated = kept.mutate(month_at=local_to_utc(kept.month_on.cast(INSTANT) + ibis.interval(hours=12), settings.zone))
+    moves = t["mrr_movement"].filter(t["mrr_movement"].type != "fx") if "mrr_movement" in t else _movements(t, settings)
+    kept = _months(moves, t, settings)
+    # A month is described as it was on its last day; noon is that day in nearly every zone.
+    dated = kept.mutate(month_at=kept.month_on.cast(INSTANT) + ibis.interval(hours=12))
     return derived("customer_month", with_customer(dated, t, at="month_at"), settings)
 
 
@@ -147,7 +150,9 @@ def _at_constant_rate(table: ir.Table, fx: ir.Table, settings: Settings, amounts
     last = quoted.group_by("fx_currency").agg(last_rate=quoted.fx_rate.argmax(quoted.fx_on))
     found = table.left_join(last, table.currency == last.fx_currency)
     is_base = found.currency == settings.currency
-    added = {f"constant_{name}": pick(is_base, found[name], converted(found[name], found.last_rate)) for name in amounts}
+    added = {
+        f"constant_{name}": pick(is_base, found[name], converted(found[name], found.last_rate)) for name in amounts
+    }
     return found.mutate(**added).drop("fx_currency", "last_rate")
 
 
@@ -300,64 +305,28 @@ def _revaluations(moves: ir.Table, t: Mapping[str, ir.Table], settings: Settings
 
 
 def _months(moves: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
-    """One row per customer and month from its first movement to the known one, with its balance."""
+    """One row per customer and month with anything to say: what it pays, and what it paid before."""
     none = money(ZERO)
     at_home = moves.currency == settings.currency
     monthly = moves.group_by("customer_id", month=month_of(moves.moved_on)).agg(
         account_id=moves.account_id.max(),
-        delta=money(moves.mrr_delta_constant.sum()),
+        delta=money(moves.mrr_delta_constant.sum().fill_null(none)),
         home=money(pick(at_home, moves.mrr_delta, none).sum()),
         n=moves.n_delta.sum(),
-        escalated=money(moves.escalator_delta_constant.sum()),
+        escalated=money(moves.escalator_delta_constant.sum().fill_null(none)),
         churned=pick(moves.type == "churn", 1, 0).sum(),
+        unknown=pick(moves.mrr_delta_constant.isnull(), 1, 0).sum(),
     )
-    grid = spine(monthly, ["customer_id"], settings)
-    so_far = running("customer_id", "month")
-    summed = grid.mutate(
-        escalated=grid.escalated.fill_null(none),
-        churned=grid.churned.fill_null(0),
-        mrr_end=money(grid.delta.sum().over(so_far)),
-        home=money(grid.home.sum().over(so_far)),
-        is_customer=grid.n.sum().over(so_far) > 0,
-        month_on=month_end(grid.month, settings),
-        is_final=grid.month < known_month(settings) + int(is_month_over(settings)),
-    )
+    months = customer_months(monthly, settings)
     worths = _worths(moves, t, settings)
     abroad = worths.group_by(abroad_id="customer_id", abroad_month="month").agg(
         worth=money(worths.worth.sum()),
         is_unknown=pick(worths.worth.isnull() & (worths.after != none), 1, 0).sum() > 0,
     )
-    found = summed.left_join(abroad, [summed.customer_id == abroad.abroad_id, summed.month == abroad.abroad_month])
+    found = months.left_join(abroad, [months.customer_id == abroad.abroad_id, months.month == abroad.abroad_month])
     base = money(found.home + found.worth.fill_null(none))
-    return found.mutate(mrr_end_base=pick(found.is_unknown.fill_null(False), ibis.null(MONEY), base)).drop(
-        "abroad_id", "abroad_month", "worth", "is_unknown", "home"
+    return found.mutate(
+        mrr_end_base=pick(found.is_unknown.fill_null(False), ibis.null(MONEY), base),
+        month_on=month_end(found.month, settings),
+        is_final=found.month < known_month(settings) + int(is_month_over(settings)),
     )
-
-
-def _compared(months: ir.Table, size: int) -> ir.Table:
-    """The months with the balance `size` months before and what became of it, by the net of the window."""
-    none = money(ZERO)
-    whole = window("customer_id", "month")
-    earlier = window("customer_id", "month", preceding=(None, size))
-    since = window("customer_id", "month", preceding=size - 1, following=0)
-    m = months.mutate(
-        before=months.mrr_end.lag(size).over(whole).fill_null(none),
-        paid=(months.mrr_end.max().over(earlier) > none).fill_null(False),
-        left=months.churned.sum().over(since) > 0,
-        raised=money(months.escalated.sum().over(since)),
-    )
-    end, had, has = m.mrr_end, m.before > none, m.mrr_end > none
-    stayed = had & has & ~m.left
-    retained = pick(stayed, ibis.least(end, m.before), none)
-    expansion = pick(stayed & (end > m.before), money(end - m.before), none)
-    named = {
-        f"mrr_{size}m_before": m.before,
-        f"expansion_{size}m": expansion,
-        f"contraction_{size}m": pick(stayed & (end < m.before), money(m.before - end), none),
-        f"churn_{size}m": pick(had & ~stayed, m.before, none),
-        f"reactivation_{size}m": pick(has & ~stayed & (had | m.paid), end, none),
-        f"new_{size}m": pick(has & ~had & ~m.paid, end, none),
-        f"retained_{size}m": retained,
-        f"escalator_{size}m": ibis.least(expansion, m.raised),
-    }
-    return m.mutate(**named).drop("before", "paid", "left", "raised")
