@@ -19,6 +19,7 @@ from cadran.engine.expression import day_literal, ibis_value
 from cadran.engine.parts import Group, Part, group_of, no_dimension, parts_of
 from cadran.engine.periods import period_key
 from cadran.engine.predicate import columns_of, predicate
+from cadran.engine.tables import published
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from cadran.catalogue.definition import Catalogue, Kpi
     from cadran.engine.query import Context, KpiQuery
     from cadran.engine.span import Known, Span
-    from cadran.engine.tables import Tables
 
     #: A KPI and the dimensions that break it down.
     Leaf = tuple[Kpi, tuple[str, ...]]
@@ -85,14 +85,12 @@ class Planner:
         query: Question.
         context: Calendar, currency, and what the person may see.
         known: Until when the data is known.
-        tables: How to find a table.
     """
 
     catalogue: Catalogue
     query: KpiQuery
     context: Context
     known: Known
-    tables: Tables
 
     def plan(self, leaves: Iterable[Leaf], span: Span) -> Plan:
         """The statements for KPIs, each with its dimensions, over a span; derived ones bring their inputs."""
@@ -131,7 +129,7 @@ class Planner:
 
     def rows(self, group: Group, kpi: Kpi) -> ir.Table:
         """The rows of a group's table that the question and the person's scope keep, with `DAY`."""
-        table = self.tables(group.entity)
+        table = published(group.entity)
         names = columns_of(self.catalogue, group.entity)
         trees = [
             predicate(text, self.catalogue, group.entity, kpi.id) for text in (*self.query.where, *self.context.scope)
@@ -176,7 +174,7 @@ class Planner:
 
     def photos(self, group: Group, names: Mapping[str, str], span: Span) -> ir.Table:
         """The last day of each period with rows, whoever asks: the same for every segment and filter."""
-        table = self.tables(group.entity)
+        table = published(group.entity)
         rows = table.mutate(**{DAY: _day(table, group)})
         rows = rows.filter(*_inside(rows[DAY], group, span, self.known))
         rows = rows.mutate(**{PERIOD: period_key(rows[DAY], span, self.context.calendar)})

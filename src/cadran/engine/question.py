@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from cadran.engine.compile import Planner
 from cadran.engine.parts import dims_of, lineage_of
 from cadran.engine.span import known_at
-from cadran.engine.tables import tables_at
+from cadran.engine.tables import past
 from cadran.errors import QueryError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cadran.engine.compile import Leaf
     from cadran.engine.query import Context, KpiQuery
     from cadran.engine.span import Known, Span
+    from cadran.engine.tables import Past
 
 #: Most periods in one answer.
 MOST_PERIODS = 4000
@@ -35,6 +36,7 @@ class Question:
         context: Calendar, currency, and what the person may see.
         known: Until when the data may be known.
         planner: Makes the expressions.
+        past: What the tables were, for a question about a past day; None for the published ones.
     """
 
     catalogue: Catalogue
@@ -42,6 +44,7 @@ class Question:
     context: Context
     known: Known
     planner: Planner
+    past: Past | None
 
     def versions(self, span: Span) -> list[Mapping[str, Kpi]]:
         """For each period, the version of every KPI that counts at its start (T-98)."""
@@ -96,9 +99,9 @@ def question(catalogue: Catalogue, query: KpiQuery, context: Context, snapshot_k
     _check_days(query)
     known = known_at(snapshot_known_at, query.as_of, context.zone)
     full = known_at(snapshot_known_at, None, context.zone)
-    past = known.at.astimezone(UTC).replace(tzinfo=None) if known.at < full.at else None
-    planner = Planner(catalogue, query, context, known, tables_at(context.settings, past))
-    return Question(catalogue, query, context, known, planner)
+    naive = known.at.astimezone(UTC).replace(tzinfo=None)
+    before = past(replace(context.settings, known_at=naive)) if known.at < full.at else None
+    return Question(catalogue, query, context, known, Planner(catalogue, query, context, known), before)
 
 
 def _check_names(catalogue: Catalogue, query: KpiQuery) -> None:

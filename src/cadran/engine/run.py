@@ -104,7 +104,8 @@ class _Run:
         return self.question.known.at.astimezone(UTC)
 
     def execute(self, expression: ir.Table) -> pa.Table:
-        sql = self.warehouse.sql(expression)
+        before = self.question.past
+        sql = before.statement(expression, self.warehouse.sql) if before else self.warehouse.sql(expression)
         self.statements.append(sql)
         return self.warehouse.execute(sql)
 

@@ -1,29 +1,33 @@
-"""The tables that KPIs are computed on, unbound: as published, or derived as known on a past day."""
+"""The tables that KPIs are computed on: as published, or as they would have been on a past day.
+
+A question about the past runs the same statement on the same names, after a WITH clause that says
+what each table was: what was known of each landed entity at that instant, then the derivations.
+The clause is made of short pieces, compiled one by one and only those that a statement needs,
+because the whole as one expression takes Ibis longer to compile than the database to run.
+"""
 
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import ibis
+from ibis.expr import operations as ops
 
 from cadran.canonical import derive, history
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.schema import schema, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
     import ibis.expr.types as ir
 
     from cadran.canonical.derive import Settings
 
-    Tables = Callable[[str], ir.Table]
-
-#: Prefix of the tables that hold every version of what was landed.
-LANDED = "landed_"
+#: Prefixes: every version of what was landed; what was known then; steps that derivations share.
+LANDED, CURRENT, KEPT = "landed_", "current_", "kept_"
 #: Columns of the auxiliary table of business hours, see `canonical.calendars`.
 WORKING_MINUTES = {
     "calendar": "string",
@@ -47,21 +51,58 @@ def published(entity: str) -> ir.Table:
     return ibis.table(schema(published_columns(entity)), name=entity)
 
 
+@dataclass(frozen=True)
+class Past:
+    """What the tables were at a past instant.
+
+    Attributes:
+        pieces: Expression of each table by its name; each rests on tables of the snapshot and on
+            pieces before it.
+    """
+
+    pieces: Mapping[str, ir.Table]
+
+    def needed(self, expression: ir.Table) -> list[str]:
+        """The pieces that an expression rests on, in the order in which they can be computed."""
+        found: set[str] = set()
+        waiting = [expression]
+        while waiting:
+            names = _names(waiting.pop()) & self.pieces.keys() - found
+            found |= names
+            waiting += [self.pieces[name] for name in names]
+        return [name for name in self.pieces if name in found]
+
+    def statement(self, expression: ir.Table, sql: Callable[[ir.Table], str]) -> str:
+        """The statement for an expression on these tables.
+
+        Args:
+            expression: Expression over published tables.
+            sql: The statement of the engine for one expression.
+        """
+        main = sql(expression)
+        pieces = ",\n".join(f'"{name}" AS (\n{sql(self.pieces[name])}\n)' for name in self.needed(expression))
+        return f"WITH {pieces},\n{main[5:]}" if main.startswith("WITH ") else f"WITH {pieces}\n{main}"
+
+
 @functools.lru_cache(maxsize=8)
-def as_known(settings: Settings) -> Tables:
-    """The table of an entity as it was known at ``settings.known_at``, by name of the entity."""
+def past(settings: Settings) -> Past:
+    """What the tables were at ``settings.known_at``."""
     landed = {
         name: ibis.table(schema_of(name), name=LANDED + name) for name, entity in ENTITIES.items() if not entity.derived
     }
     landed["working_minutes"] = ibis.table(ibis.schema(WORKING_MINUTES), name="working_minutes")
-    return derive.tables(history.current(landed, settings.known_at), settings).__getitem__
+    pieces: dict[str, ir.Table] = {}
+
+    def keep(name: str, table: ir.Table) -> ir.Table:
+        pieces[name] = table
+        return ibis.table(table.schema(), name=name)
+
+    current = {name: keep(CURRENT + name, table) for name, table in history.current(landed, settings.known_at).items()}
+    pieces |= derive.tables(current, settings, lambda name, table: keep(KEPT + name, table))
+    return Past(pieces)
 
 
-def tables_at(settings: Settings, known_at: datetime | None) -> Tables:
-    """How to find the table of an entity.
-
-    Args:
-        settings: Settings of the derivations.
-        known_at: Naive UTC instant in the past, or None for the published tables.
-    """
-    return published if known_at is None else as_known(replace(settings, known_at=known_at))
+@functools.lru_cache(maxsize=256)
+def _names(expression: ir.Table) -> frozenset[str]:
+    """The unbound tables that an expression reads."""
+    return frozenset(table.name for table in expression.op().find(ops.UnboundTable))
