@@ -1,9 +1,13 @@
+import string
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel.messages.pofile import read_po
 
+from cadran import i18n
 from cadran.errors import Issue, QueryError
 from cadran.i18n import (
     error_text,
@@ -216,3 +220,33 @@ def test_an_issue_fits_one_line():
 )
 def test_the_best_wanted_language_is_picked(wanted, found):
     assert pick_language(wanted) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(0.28, "rate", "28%"), (0.285, "rate", "28.5%"), (8_200_000, "money", "€8.2M"), (3, "multiple", "3×")],
+)
+def test_a_target_has_no_needless_zeros(value, unit, text):
+    assert format_value(value, unit, "EUR", "en", style="round") == text
+
+
+def test_every_room_translates_a_sentence_the_same_way():
+    found = {}
+    for file in sorted(Path(i18n.__file__).parent.glob("locale/fr/*.po")):
+        with file.open("rb") as stream:
+            for message in read_po(stream):
+                if message.id:
+                    found.setdefault(message.id, set()).add(str(message.string))
+
+    assert {sentence: said for sentence, said in found.items() if len(said) > 1} == {}
+
+
+def test_every_translation_has_the_fields_of_its_sentence():
+    fields = string.Formatter().parse
+    for file in sorted(Path(i18n.__file__).parent.glob("locale/fr/*.po")):
+        with file.open("rb") as stream:
+            for message in read_po(stream):
+                wanted = {name for _, name, _, _ in fields(str(message.id)) if name}
+                assert {name for _, name, _, _ in fields(str(message.string)) if name} == wanted, (
+                    f"{file.name}: {message.id}"
+                )

@@ -259,12 +259,14 @@ class _Scale:
         suffix: ``k``, ``M``, ``Md`` or empty.
         decimals: Decimals kept.
         strip: True when decimals that are all zero are dropped.
+        shortest: True when every zero at the end is dropped.
     """
 
     factor: Decimal = Decimal(1)
     suffix: str = ""
     decimals: int = 0
     strip: bool = False
+    shortest: bool = False
 
 
 def _rounded(value: Number, decimals: int) -> Decimal:
@@ -277,6 +279,8 @@ def _digits(value: Number, scale: _Scale, language: str, *, sign: bool = False) 
     rounded = _rounded(scaled, decimals)
     if scale.strip and rounded == rounded.to_integral_value():
         decimals = 0
+    while scale.shortest and decimals and rounded == _rounded(scaled, decimals - 1):
+        decimals -= 1
     return format_number(scaled, language, decimals=decimals, sign=sign)
 
 
@@ -304,7 +308,7 @@ def _money_scale(size: Decimal, style: Style) -> _Scale:
     if size >= 1_000_000_000:
         return _Scale(Decimal(1_000_000_000), "B", 2)
     if size >= (10_000_000 if style == "normal" else 1_000_000):
-        return _Scale(Decimal(1_000_000), "M", 2, strip=style == "round")
+        return _Scale(Decimal(1_000_000), "M", 2, shortest=style == "round")
     if size >= 10_000:
         return _Scale(Decimal(1000), "k", 0 if style != "normal" and size >= 100_000 else 1, strip=True)
     return _Scale(decimals=0 if size >= 1000 else 2, strip=True)

@@ -1,0 +1,202 @@
+from datetime import date
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cadran.catalogue.definition import Benchmark, Kpi, Target
+from cadran.charts import Node, Scene, Words, bars, fluid, lineage, sparkline, strip, trend
+from cadran.charts.scene import Dot, Hit, Path, Rule, Text
+from cadran.engine.result import Figure
+from cadran.insights.reading import Reading
+from cadran.period import Calendar, shift_months
+from markup import Page
+
+FR = Words("fr", "EUR", Calendar(), ZoneInfo("Europe/Paris"))
+EN = Words("en", "EUR", Calendar(), ZoneInfo("Europe/Paris"))
+KPI = Kpi("win_rate", {"en": "Win rate"}, "ratio", "rate", "up", "period")
+NEWER = Kpi("win_rate", {"en": "Win rate"}, "ratio", "rate", "up", "period", version="2.0")
+
+
+def reading(month, value, *, kpi=KPI, partial=False, status="ok", segment=None, **more):
+    start = shift_months(date(2026, 1, 1), month)
+    number = None if value is None else Decimal(str(value))
+    figure = Figure(kpi, start, shift_months(start, 1), segment or {}, number, None, None, 40, "ok", partial=partial)
+    if value is not None:
+        more = {"low": value - 0.05, "high": value + 0.05} | more
+    return Reading(figure, number, status=status, **more)
+
+
+def marks(scene, kind, css=""):
+    return [mark for mark in scene.marks if isinstance(mark, kind) and css in mark.css]
+
+
+def test_a_higher_value_lies_higher_on_a_trend():
+    dots = trend([reading(0, 0.2), reading(1, 0.3, status="too_few"), reading(2, 0.4)], EN, "Win rate")
+
+    low, high = marks(dots, Dot)
+    assert low.at[1] > high.at[1]
+
+
+def test_every_mark_of_a_trend_lies_inside_it():
+    scene = trend([reading(n, 0.2 + 0.03 * (n % 3)) for n in range(13)], EN, "Win rate")
+
+    xs = [x for mark in marks(scene, Path) for x, _ in mark.points]
+    ys = [y for mark in marks(scene, Path) for _, y in mark.points]
+    assert 0 <= min(xs) <= max(xs) <= 1
+    assert 0 <= min(ys) <= max(ys) <= scene.height
+
+
+def test_an_unfinished_period_is_dashed_and_its_dot_is_open():
+    scene = trend([reading(0, 0.2), reading(1, 0.25), reading(2, 0.1, partial=True)], EN, "Win rate")
+
+    assert len(marks(scene, Path, "c-partial")) == 1
+    assert marks(scene, Dot)[-1].css == "c-dot c-open"
+    assert scene.table.rows[-1][0] == "March 2026 (provisional)"
+
+
+def test_no_line_crosses_a_period_without_a_value():
+    scene = trend(
+        [reading(0, 0.2), reading(1, 0.2), reading(2, None, status="undefined"), reading(3, 0.2), reading(4, 0.2)],
+        EN,
+        "x",
+    )
+
+    assert [len(path.points) for path in marks(scene, Path, "c-line")] == [2, 2]
+    assert [len(path.points) for path in marks(scene, Path, "c-ci")] == [4, 4]
+
+
+def test_a_new_version_breaks_the_line_and_is_named():
+    """T-98."""
+    scene = trend([reading(0, 0.2), reading(1, 0.2), reading(2, 0.3, kpi=NEWER), reading(3, 0.3, kpi=NEWER)], EN, "x")
+
+    assert len(marks(scene, Path, "c-line")) == 2
+    assert [mark.text for mark in marks(scene, Text, "c-mark-l")] == ["v2.0"]
+
+
+def test_both_edges_of_a_band_are_drawn_and_said():
+    target = Target(Decimal("0.2"), Decimal("0.3"))
+    scene = trend([reading(0, 0.25, target=target), reading(1, 0.26, target=target)], FR, "x")
+
+    assert len(marks(scene, Rule, "c-target")) == 2
+    assert marks(scene, Text, "c-lab-t")[0].text == "Cible 20–30\u00a0%"
+
+
+def test_a_target_that_changes_is_a_step():
+    first, second = Target(Decimal("0.2")), Target(Decimal("0.3"))
+    scene = trend([reading(0, 0.25, target=first), reading(1, 0.26, target=second)], EN, "x")
+
+    heights = [mark.start[1] for mark in marks(scene, Rule, "c-target")]
+    assert heights[0] > heights[1]
+
+
+def test_the_table_says_what_the_chart_shows():
+    scene = trend(
+        [
+            reading(0, 0.2),
+            reading(1, None, status="undefined", reason="No deal in {year}.", reason_params={"year": 2026}),
+        ],
+        EN,
+        "x",
+    )
+
+    assert scene.table.columns == ("Period", "Value", "95% interval", "n")
+    assert scene.table.rows[0] == ("January 2026", "20.0%", "15.0–25.0%", "40")
+    assert scene.table.rows[1][:2] == ("February 2026", "No deal in 2026.")
+
+
+def test_a_tip_names_the_period_the_value_and_its_uncertainty():
+    hit = marks_of_hits(trend([reading(0, 0.2)], FR, "x"))[0]
+
+    assert hit.lines == ("janvier 2026", "20,0\u00a0%", "Intervalle 95\u00a0%\u00a0: 15,0–25,0\u00a0%", "n = 40")
+
+
+def marks_of_hits(scene):
+    return [mark for mark in scene.marks if isinstance(mark, Hit)]
+
+
+def test_period_labels_do_not_crowd():
+    scene = trend([reading(n, 0.2) for n in range(24)], EN, "x")
+
+    below = [mark for mark in marks(scene, Text, "c-tick") if mark.anchor == "middle"]
+    assert len(below) <= 7
+    assert min(b.at[0] - a.at[0] for a, b in zip(below[1:], below, strict=False)) > 0.1
+
+
+def test_a_strip_puts_value_interval_benchmark_and_target_on_one_track():
+    benchmark = Benchmark(Decimal("0.2"), Decimal("0.4"), "Report", "B")
+    one = reading(0, 0.25, target=Target(Decimal("0.3")), benchmark=benchmark, verdict="cannot_tell")
+    scene = strip(one)
+
+    dot, tick = marks(scene, Dot)[0], marks(scene, Rule, "b-target")[0]
+    assert dot.at[0] < tick.start[0]
+    assert scene.css == "bullet s-cannot_tell"
+    assert {mark.css for mark in scene.marks} == {"b-track", "b-bench", "b-ci", "b-target", "b-pt"}
+
+
+def test_a_strip_of_too_few_cases_is_faint():
+    assert strip(reading(0, 0.25, status="too_few", verdict="cannot_tell")).css == "bullet s-faint"
+
+
+def test_strips_side_by_side_share_their_track():
+    low, high = reading(0, 0.1), reading(0, 0.5)
+
+    assert marks(strip(low, [high]), Dot)[0].at[0] < marks(strip(high, [low]), Dot)[0].at[0]
+
+
+def test_a_sparkline_of_nothing_is_empty():
+    assert sparkline([]).marks == ()
+    assert marks(sparkline([reading(0, None, status="undefined")]), Dot) == []
+
+
+def test_bars_start_at_zero_and_name_the_missing_segment():
+    """G-9."""
+    scene = bars(
+        [reading(0, 0.4, segment={"segment": "SMB"}), reading(0, 0.2, segment={"segment": None})],
+        "Segment",
+        EN,
+        "By segment",
+    )
+
+    widths = [mark.width for mark in scene.marks if getattr(mark, "css", "") == "h-val"]
+    assert widths[0] == pytest.approx(2 * widths[1])
+    assert [row[0] for row in scene.table.rows] == ["SMB", "(not given)"]
+
+
+def test_a_bar_without_a_value_gives_its_reason():
+    scene = bars(
+        [reading(0, None, segment={"s": "A"}, status="undefined", reason="Nothing to divide by.")], "s", EN, "x"
+    )
+
+    assert "Nothing to divide by." in fluid(scene)
+
+
+def test_a_drawing_is_escaped_has_a_name_and_no_style():
+    scene = trend([reading(0, 0.2), reading(1, 0.3)], EN, 'Win "rate" <b>')
+    svg = fluid(scene)
+
+    assert 'aria-label="Win &quot;rate&quot; &lt;b&gt;"' in svg
+    assert Page(svg).mistakes == []
+    assert (
+        Scene(10, (), "spark").__html__()
+        == '<svg class="spark" width="100%" height="10" aria-hidden="true" focusable="false"></svg>'
+    )
+
+
+def test_lineage_joins_every_box_to_the_next_stage_and_says_it_in_words():
+    scene = lineage(
+        [[Node("deal"), Node("account")], [Node("A very long name of a certain KPI", "26 %", "me")]], "Lineage"
+    )
+
+    assert len(marks(scene, Path, "l-link")) == 2
+    assert scene.description == "deal, account → A very long name of a certain KPI 26 %"
+    assert any(mark.text.endswith("…") for mark in marks(scene, Text, "l-title"))
+
+
+def test_money_ticks_are_round_numbers_in_the_currency():
+    money = Kpi("arr", {}, "cumulative", "money", "up", "balance")
+    many = [reading(n, 0.2, kpi=money) for n in range(3)]
+    scaled = [Reading(r.figure, Decimal(8_000_000 + 200_000 * n)) for n, r in enumerate(many)]
+
+    labels = [mark.text for mark in marks(trend(scaled, EN, "ARR"), Text, "c-tick") if mark.anchor == "start"]
+    assert "€8.2M" in labels
