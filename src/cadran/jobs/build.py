@@ -93,10 +93,15 @@ def build_project(
 
 
 def landings_of(project: Project) -> list[Landing]:
-    """Everything that has landed and is not left out by the settings, oldest export first."""
+    """Everything that has landed and is not left out by the settings, oldest export first.
+
+    A file that another mapping reads since counts once, as it was read last.
+    """
     folder = project.state / "raw"
     every = [found for part in sorted(folder.glob("*/*")) if part.is_dir() for found in raw.landings(part)]
-    kept = [landing for landing in every if not project.leaves_out(landing.info.file)]
+    every.sort(key=lambda landing: landing.info.read_at)
+    last = {(found.info.file, found.info.sha256, found.info.extracted_at): found for found in every}
+    kept = [landing for landing in last.values() if not project.leaves_out(landing.info.file)]
     return sorted(kept, key=lambda landing: (landing.info.extracted_at, landing.info.file))
 
 
@@ -118,6 +123,7 @@ class _Build:
         self.files: list[dict[str, Any]] = []
         self.parts: dict[str, list[ir.Table]] = defaultdict(list)
         self.made: list[str] = []
+        self.kept: list[str] = []
         self.bounds: list[Bound] = []
         self.counts: dict[str, int] = {}
 
@@ -151,14 +157,18 @@ class _Build:
         for name in (n for n in now if n not in every):
             now[name] = self.writer.create(f"_{name}", now[name])
         now |= {name: self.writer.create(f"_current_{name}", now[name]) for name in every}
-        published = derive.tables({**now, "working_minutes": minutes}, settings)
+        published = derive.tables({**now, "working_minutes": minutes}, settings, self._keep)
         for number, name in enumerate(ENTITIES):
             progress(COMPUTING, number, len(ENTITIES))
             self.writer.create(name, published[name])
             self.counts[name] = self.writer.count(name)
-        for name in now:
-            self.writer.drop(f"_current_{name}")
-            self.writer.drop(f"_{name}")
+        for name in [*self.kept, *(f"_current_{name}" for name in now), *(f"_{name}" for name in now)]:
+            self.writer.drop(name)
+
+    def _keep(self, name: str, table: ir.Table) -> ir.Table:
+        """A table that several others rest on, written once."""
+        self.kept.append(f"_kept_{name}")
+        return self.writer.create(f"_kept_{name}", table)
 
     def _typed(self, landing: Landing) -> dict[str, int]:
         """Type the rows of one landing and keep the good ones; the counts of its record."""

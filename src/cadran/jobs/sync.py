@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cadran.store.raw import Landing
 
 #: What a file of exports may end in.
-SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".jsonl", ".ndjson", ".json")
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".jsonl", ".ndjson", ".json")
 READING = "Reading files"
 LAST_SECOND = time(23, 59, 59)
 
@@ -159,7 +159,7 @@ class _Sync:
                 )
             )
             return None
-        self.issues += [replace(issue, where=name) for issue in shape.issues]
+        shape = replace(shape, file=name)
         modified = datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
         info = self._info(mapping, shape, name, modified)
         info = replace(info, sha256=raw.digest(path), size=path.stat().st_size)
