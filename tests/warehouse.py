@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -25,9 +25,11 @@ from cadran.canonical.entities import ENTITIES, day_of, published_columns
 from cadran.canonical.schema import schema, schema_of
 from cadran.catalogue.definition import Catalogue, Dimension, Kpi, Measure
 from cadran.engine.query import Context
-from cadran.errors import Issue
 from cadran.period import Calendar, local_day
 from cadran.store.warehouse import SnapshotMeta
+
+if TYPE_CHECKING:
+    from cadran.errors import Issue
 
 PARIS = ZoneInfo("Europe/Paris")
 KNOWN_AT = dt.datetime(2026, 12, 31, 23, 0)
