@@ -459,6 +459,14 @@ class TestRetention:
         found = figures({"customer_month": [month(5, 0, 20, new=20)]}, "nrr", "grr", "nrr_ending", grain="month")
         assert [(figure.value, figure.status) for figure in found] == [(None, "undefined")] * 3
 
+    @pytest.mark.parametrize("name", ["nrr", "nrr_literal", "nrr_ending", "nrr_monthly", "grr", "arpa"])
+    def test_a_customer_whose_revenue_has_no_rate_is_not_taken_for_a_loyal_one(self, name):
+        """G-14."""
+        unknown = month(6, 100) | {"mrr_end": None, "mrr_end_base": None, "retained_12m": None}
+        (figure,) = figures({"customer_month": [*WATERFALL, unknown]}, name, grain="month")
+        assert (figure.value, figure.status) == (None, "undefined")
+        assert "c6" in str(figure.reason_params)
+
     def test_a_quarter_is_read_at_its_last_month_end(self):
         """A balance at a date is not the mean of three: twelve months to March, not to January."""
         older = [month(1, 100, 50, day=day, contraction=50, retained=50) for day in ("2026-01-31", "2026-02-28")]
