@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from cadran.canonical import derive, history, links
+from cadran.canonical.assemble import assembled
 from cadran.canonical.calendars import HoursFrom, known_zones, working_minutes
 from cadran.canonical.entities import ENTITIES
 from cadran.canonical.evidence import decide, evidence
@@ -110,6 +110,19 @@ def naive_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else instant
 
 
+def _shared(row: Mapping[str, Any]) -> Issue:
+    """The finding that a name points at several rows."""
+    return Issue(
+        "shared_name",
+        "warning",
+        "{n} rows of {entity} are named {name}: what refers to that name is given to the newest of them.",
+        entity=row["entity"],
+        hint="Refer to them by id in the mapping.",
+        params=dict(row),
+        n_rows=row["n"],
+    )
+
+
 class _Build:
     """The work of one build, with what it has done so far."""
 
@@ -121,10 +134,9 @@ class _Build:
         self.mappings = mappings
         self.issues = issues
         self.files: list[dict[str, Any]] = []
-        self.parts: dict[str, list[ir.Table]] = defaultdict(list)
+        self.parts: list[tuple[Bound, dict[str, ir.Table]]] = []
         self.made: list[str] = []
         self.kept: list[str] = []
-        self.bounds: list[Bound] = []
         self.counts: dict[str, int] = {}
 
     def land(self, landing: Landing) -> None:
@@ -175,7 +187,6 @@ class _Build:
         mapping = self._mapping(landing)
         table = self.writer.raw(landing.path)
         bound = bind(mapping, [name for name in table.columns if name != ROW])
-        self.bounds.append(bound)
         proof = self.writer.rows(evidence(table, bound)).to_pylist()[0]
         decisions = decide(bound, proof, self.project.currency, str(landing.info.options.get("decimal") or ""))
         export = Export(naive_utc(landing.info.extracted_at), self.project.zone.key, self.project.currency)
@@ -183,13 +194,15 @@ class _Build:
         found = tables_of(wide, table, bound, decisions, export)
         aside = self._set_aside(landing, found.aside)
         filtered = self.writer.number(found.filtered)
-        for name, rows in found.tables.items():
-            part = self.writer.create(f"_part_{len(self.made)}", rows.drop(ROW))
-            self.made.append(part.get_name())
-            self.parts[name].append(part)
+        self.parts.append((bound, {name: self._part(rows.drop(ROW)) for name, rows in found.tables.items()}))
         self.writer.drop("_wide")
         loaded = landing.counts.landed - aside - filtered
         return {"loaded": loaded, "set_aside": landing.counts.set_aside + aside, "filtered": filtered}
+
+    def _part(self, rows: ir.Table) -> ir.Table:
+        part = self.writer.create(f"_part_{len(self.made)}", rows)
+        self.made.append(part.get_name())
+        return part
 
     def _set_aside(self, landing: Landing, aside: ir.Table) -> int:
         """Tell the first rows that could not be typed and count the others; how many there are."""
@@ -213,8 +226,12 @@ class _Build:
 
     def _landed(self) -> dict[str, ir.Table]:
         names = [name for name, entity in ENTITIES.items() if not entity.derived]
-        every = {name: ibis.union(*self.parts[name]) if self.parts[name] else empty(name) for name in names}
-        resolved = links.resolved(every, links.links_of(self.bounds))
+        every = {name: empty(name) for name in names} | assembled(self.parts)
+        references = links.links_of(bound for bound, _ in self.parts)
+        resolved = links.resolved(every, references)
+        shared = links.shared_names(every, references)
+        if shared is not None:
+            self.issues += [_shared(row) for row in self.writer.rows(shared.order_by("entity", "name")).to_pylist()]
         tables = {name: self.writer.create(f"landed_{name}", resolved[name]) for name in names}
         for part in self.made:
             self.writer.drop(part)

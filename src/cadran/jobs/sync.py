@@ -28,7 +28,21 @@ if TYPE_CHECKING:
     from cadran.store.raw import Landing
 
 #: What a file of exports may end in.
-SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".jsonl", ".ndjson", ".json")
+SUFFIXES = (
+    ".csv",
+    ".tsv",
+    ".tab",
+    ".txt",
+    ".xlsx",
+    ".xlsm",
+    ".xlsb",
+    ".xls",
+    ".ods",
+    ".parquet",
+    ".jsonl",
+    ".ndjson",
+    ".json",
+)
 READING = "Reading files"
 LAST_SECOND = time(23, 59, 59)
 
