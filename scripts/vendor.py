@@ -42,7 +42,6 @@ ICONS = {
     "cockpit": "brand-speedtest",
     "catalogue": "book",
     "quality": "shield-check",
-    "export": "download",
     "moon": "moon",
     "sun": "sun",
     "on_track": "circle-check",
