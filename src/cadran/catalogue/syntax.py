@@ -91,7 +91,7 @@ NAMES = frozenset({*_INFIX.values(), *_LISTS.values(), *_PREFIX.values(), "in", 
 #: or handled by name, so that no modifier is ever ignored.
 _ARGUMENTS: dict[type[exp.Expr], frozenset[str]] = {
     **dict.fromkeys(_INFIX, frozenset({"this", "expression"})),
-    **dict.fromkeys(_LISTS, frozenset({"this", "expressions"})),
+    **dict.fromkeys(_LISTS, frozenset({"this", "expressions", "ignore_nulls"})),
     **dict.fromkeys((exp.Not, exp.Neg, exp.Abs, exp.Paren, exp.Boolean, exp.Column), frozenset({"this"})),
     exp.Div: frozenset({"this", "expression", "typed", "safe"}),
     exp.Like: frozenset({"this", "expression", "negate"}),
