@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cadran.canonical.revenue import customer_month, mrr_movement
 from tables import collect, landed_tables, settings
@@ -48,7 +52,7 @@ def test_t38_a_year_paid_in_advance_is_a_twelfth_a_month_from_its_first_day():
 
 
 @pytest.mark.parametrize(
-    ("given", "mrr"),
+    ("terms", "mrr"),
     [
         ({"amount": 300, "interval": "quarter"}, "100"),
         ({"amount": 200, "interval": "month", "interval_count": 2}, "100"),
@@ -60,9 +64,9 @@ def test_t38_a_year_paid_in_advance_is_a_twelfth_a_month_from_its_first_day():
         ({"amount": 1, "interval": "month", "mrr": "99.5"}, "99.5"),
     ],
 )
-def test_t38_amounts_are_spread_over_the_months_of_their_interval(given, mrr):
+def test_t38_amounts_are_spread_over_the_months_of_their_interval(terms, mrr):
     """T-38: quantity, interval, count and discount; the `mrr` that a source gives wins."""
-    assert movements(sub(**given))[0]["mrr_delta"] == Decimal(mrr)
+    assert movements(sub(**terms))[0]["mrr_delta"] == Decimal(mrr)
 
 
 def test_t39_an_upgrade_is_an_expansion_on_its_day_even_when_items_are_swapped():
@@ -382,11 +386,11 @@ def test_retention_of_every_month_of_the_playbook_is_as_computed_by_hand():
         assert float((net + s["reactivation_1m"]) / start) == pytest.approx(month["nrr_with_reactivation"], abs=1e-6)
 
 
-def test_g10_a_customer_keeps_the_segment_it_had_when_it_moved():
-    """G-10: mid-market when it came, enterprise when it grew."""
+def test_g10_a_customer_keeps_the_segment_and_seller_it_had_when_it_moved():
+    """G-10: mid-market when it came, enterprise when it grew; and the seller who held it."""
     accounts = [
         {"id": "a", "segment": "mid-market", "owner_id": "o"},
-        {"id": "a", "segment": "enterprise", "owner_id": "o", "valid_from": "2026-05-01"},
+        {"id": "a", "segment": "enterprise", "owner_id": "p", "valid_from": "2026-05-01"},
     ]
     rows = movements(
         sub(mrr=100, end="2026-06-01"),
@@ -394,10 +398,84 @@ def test_g10_a_customer_keeps_the_segment_it_had_when_it_moved():
         customer=[{"id": "acme", "account_id": "a", "country": "FR"}],
         account=accounts[1:],
         account_history=accounts,
-        owner=[{"id": "o", "name": "Anna", "team": "North"}],
+        owner=[{"id": "o", "name": "Anna", "team": "North"}, {"id": "p", "name": "Bea", "team": "North"}],
         opportunity=[{"account_id": "a", "is_won": True, "closed_at": "2025-12-20", "channel": "organic"}],
     )
-    assert [(r["type"], r["segment"]) for r in rows] == [("new", "mid-market"), ("expansion", "enterprise")]
-    assert {(r["account_id"], r["country"], r["owner"], r["team"], r["channel"]) for r in rows} == {
-        ("a", "FR", "Anna", "North", "organic")
-    }
+    assert [(r["type"], r["segment"], r["owner"]) for r in rows] == [
+        ("new", "mid-market", "Anna"),
+        ("expansion", "enterprise", "Bea"),
+    ]
+    assert {(r["account_id"], r["country"], r["team"], r["channel"]) for r in rows} == {("a", "FR", "North", "organic")}
+
+
+DAY_ONE = date(2025, 1, 1)
+SUBSCRIPTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]),
+        st.integers(0, 600),
+        st.one_of(st.none(), st.integers(0, 300)),
+        st.decimals(min_value=0, max_value=500, places=2),
+        st.sampled_from(["EUR", "EUR", "USD"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def drawn(rows):
+    for customer, start, length, mrr, currency in rows:
+        first = DAY_ONE + timedelta(days=start)
+        last = None if length is None else (first + timedelta(days=length)).isoformat()
+        yield sub(customer, first.isoformat(), last, str(mrr), currency=currency)
+
+
+def balance(rows, customer, day):
+    """What a customer pays in a currency on a day, straight from the subscriptions."""
+    paid = defaultdict(Decimal)
+    for name, start, length, mrr, currency in rows:
+        first = DAY_ONE + timedelta(days=start)
+        if name == customer and first <= day and (length is None or day < first + timedelta(days=length)):
+            paid[currency] += mrr
+    return paid
+
+
+@hypothesis.settings(max_examples=12, deadline=None)
+@given(SUBSCRIPTIONS, st.sampled_from([0, 45]))
+def test_t45_movements_always_add_up_to_what_customers_pay(rows, grace):
+    """T-45, T-75: identity to the cent, per customer, day, currency and month; GRR never above NRR or 100 %."""
+    known = date(2026, 12, 31)
+    quarters = [date(2025 + q // 4, q % 4 * 3 + 1, 1) for q in range(8)]
+    fx = [
+        rate((q + timedelta(days=d)).isoformat(), f"0.9{i}") for i, q in enumerate(quarters) for d in range(0, 92, 10)
+    ]
+    landed = landed_tables(subscription=list(drawn(rows)), fx_rate=fx)
+    chosen = settings("2026-12-31T23:00", grace_days=grace)
+    moves = collect(mrr_movement(landed, chosen), "customer_id", "moved_on")
+    for name in "abc":
+        own = [m for m in moves if m["customer_id"] == name]
+        for currency in ("EUR", "USD"):
+            assert sum(m["mrr_delta"] for m in own if m["currency"] == currency) == balance(rows, name, known)[currency]
+        assert sum(m["n_delta"] for m in own) == any(
+            n == name and (e is None or DAY_ONE + timedelta(days=s + e) > known) for n, s, e, *_ in rows
+        )
+    for move in moves:
+        assert move["mrr_before"] + move["mrr_delta"] == move["mrr_after"]
+    last = {"EUR": Decimal(1), "USD": Decimal("0.97")}
+    for month in (m for m in collect(customer_month(landed, chosen)) if m["month_on"] == known):
+        paid = balance(rows, month["customer_id"], known)
+        assert month["mrr_end"] == month["mrr_end_base"] == sum(paid[c] * last[c] for c in paid)
+    for month in collect(customer_month(landed, chosen)):
+        for size in ("1m", "12m"):
+            m = {
+                n: month[f"{n}_{size}"]
+                for n in ("new", "expansion", "reactivation", "contraction", "churn", "retained")
+            }
+            before = month[f"mrr_{size}_before"]
+            gained, lost = m["new"] + m["expansion"] + m["reactivation"], m["contraction"] + m["churn"]
+            assert before + gained - lost == month["mrr_end"]
+            assert 0 <= m["retained"] <= min(before, before + m["expansion"] - lost)
+            assert m["retained"] == before - lost
+            assert min(m.values()) >= 0
+    base = {c: sum(m["mrr_delta_base"] for m in moves if m["currency"] == c) for c in last}
+    for currency, worth in last.items():
+        assert base[currency] == sum(balance(rows, n, known)[currency] for n in "abc") * worth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cadran.canonical.dimensions import with_account, with_owner
+from cadran.canonical.dimensions import versions, with_account, with_owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +32,21 @@ def with_customer(rows: ir.Table, t: Mapping[str, ir.Table], *, at: str) -> ir.T
     found = found.mutate(account_id=found.account_id.coalesce(found.own_account))
     found = with_account(found, t, at=at)
     found = found.mutate(**{name: found[name].coalesce(found[f"own_{name}"]) for name in OWN})
-    accounts = t["account"].select(held_id="id", owner_id="owner_id")
-    found = with_owner(found.left_join(accounts, found.account_id == accounts.held_id), t, at=at)
+    held = versions(t, "account").select("owner_id", "span_from", "span_until", held_id="id")
+    then = [found.account_id == held.held_id, found[at] >= held.span_from, found[at] < held.span_until]
+    found = with_owner(found.left_join(held, then), t, at=at)
     deals = _first_won(t["opportunity"])
     found = found.left_join(deals, found.account_id == deals.won_account)
-    return found.drop("own_id", "own_account", "held_id", "owner_id", "won_account", *(f"own_{name}" for name in OWN))
+    return found.drop(
+        "own_id",
+        "own_account",
+        "held_id",
+        "owner_id",
+        "span_from",
+        "span_until",
+        "won_account",
+        *(f"own_{name}" for name in OWN),
+    )
 
 
 def _first_won(opportunity: ir.Table) -> ir.Table:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
+    from cadran.canonical.derive import Keep, Settings
 
 #: Entities whose rows are merged, each after those that it points at.
 MERGED = ("account", "customer", "contact", "lead")
@@ -51,12 +51,16 @@ WIDTH = 12
 SECONDS_IN_DAY = 86_400
 
 
-def merged(landed: Mapping[str, ir.Table], settings: Settings) -> dict[str, ir.Table]:
+def merged(
+    landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = lambda _, table: table
+) -> dict[str, ir.Table]:
     """The same tables with duplicate accounts, customers, contacts and leads merged (rule G-12).
 
     Args:
         landed: Tables of `history.current`: one row per id.
         settings: See `Settings`. With ``merge_duplicates`` off, only what the sources say is merged.
+        keep: Called with the list of merged rows of each entity, small and used by every table: a build
+            that stores it and returns the stored table looks for duplicates once.
 
     Returns:
         Every table given. Of merged rows only the survivor is left; every reference to one of the
@@ -68,7 +72,7 @@ def merged(landed: Mapping[str, ir.Table], settings: Settings) -> dict[str, ir.T
     maps: dict[str, ir.Table] = {}
     for name in MERGED:
         table = _repointed(found[name], name, maps)
-        maps[name] = _survivors(table, name, settings)
+        maps[name] = keep(f"merged_{name}", _survivors(table, name, settings))
         found[name] = _survived(table, name, maps[name])
     for name, table in found.items():
         if name in ENTITIES and name not in MERGED:
