@@ -64,8 +64,14 @@ kpis:
     [
         ("kind: simpel", "catalogue/a.yml:3: simpel cannot be used here. Did you mean simple?"),
         ("unitt: rate", "catalogue/a.yml:3: There is no key unitt in a KPI. Did you mean unit?"),
-        ("numerator: {entity: oportunity}", "catalogue/a.yml:3: No entity is named oportunity. Did you mean opportunity?"),
-        ("numerator: {entity: lead, wher: x}", "catalogue/a.yml:3: There is no key wher in a measure. Did you mean where?"),
+        (
+            "numerator: {entity: oportunity}",
+            "catalogue/a.yml:3: No entity is named oportunity. Did you mean opportunity?",
+        ),
+        (
+            "numerator: {entity: lead, wher: x}",
+            "catalogue/a.yml:3: There is no key wher in a measure. Did you mean where?",
+        ),
         ("min_n: many", "catalogue/a.yml:3: 'many' is not a whole number."),
         ("is_vanity: yes", "catalogue/a.yml:3: 'yes' is not true or false."),
         ("effective_from: soon", "catalogue/a.yml:3: soon is not a day. Write it as 2026-03-31."),

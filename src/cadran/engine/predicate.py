@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 _PLAIN = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)\s*(?P<sign>!=|<>|==?)\s*(?P<text>[^\s=].*?)\s*")
 _LIST = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)\s+(?P<negate>not\s+)?in\s*\((?P<texts>[^()]*)\)\s*", re.IGNORECASE)
-#: What makes bare words SQL after all: signs, brackets, quotes inside, or a second condition.
-_SQL = re.compile(r"[=<>()'\"]|\b(?:and|or)\s+\w+\s*(?:[=<>!]|in\b|is\b|like\b|not\b|between\b)", re.IGNORECASE)
+#: What makes bare words SQL after all: signs, brackets, quotes (but for the apostrophe of L'Oréal), or a
+#: second condition.
+_SQL = re.compile(
+    r"[=<>()\"]|(?<!\w)'|'(?!\w)|\b(?:and|or)\s+\w+\s*(?:[=<>!]|in\b|is\b|like\b|not\b|between\b)", re.IGNORECASE
+)
 
 
 def columns_of(catalogue: Catalogue, entity: str) -> dict[str, str]:
@@ -90,7 +93,7 @@ def _listed(text: str, kinds: Mapping[str, Kind]) -> Tree | None:
         return None
     words = [word.strip() for word in found["texts"].split(",")]
     plain = [word if _unquoted(word) is None else _unquoted(word) for word in words]
-    if not all(plain) or any("'" in word or '"' in word for word in words if _unquoted(word) is None):
+    if not all(plain) or any(_SQL.search(word) for word in words if _unquoted(word) is None):
         return None
     tree = Call("in", (Column(found["name"]), *(Value(word) for word in plain)))
     return Call("not", (tree,)) if found["negate"] else tree
