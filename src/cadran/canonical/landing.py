@@ -1,7 +1,7 @@
 """Raw text of one file → typed rows of canonical entities, and the rows set aside with their reason.
 
 Work goes in steps, each a select over the one before, so that nothing is computed twice: the text
-of every rule; wall clocks; typed values; what is wrong with the row; the tables. A cell that cannot
+of every rule; wall clocks and numbers; typed values; what is wrong with the row; the tables. A cell that cannot
 be converted sets its whole row aside, for every entity of the file: rows read = rows landed + set
 aside + filtered, always.
 """
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import ibis
 
 from cadran.canonical import taxonomy
-from cadran.canonical.cells import Cells, condition
+from cadran.canonical.cells import Cells
 from cadran.canonical.schema import TYPES, schema_of
+from cadran.canonical.texts import ROW, kept, texts
 from cadran.errors import Issue
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from cadran.canonical.rules import Bound, BoundEntity
     from cadran.canonical.schema import Expr
 
-ROW, PROBLEM = "_row", "_problem"
+PROBLEM = "_problem"
 REASON = "struct<code: string, field: string, value: string>"
 
 #: What is wrong with a row that was set aside, by code.
@@ -94,9 +95,10 @@ def converted(raw: ir.Table, bound: Bound, decisions: Decisions, export: Export)
     good. Materialise it when a file feeds several entities, so that it is converted once.
     """
     cells = Cells(bound, decisions, export.zone)
-    texts = raw.filter(condition(raw, bound.row_filter)).select(ROW, **cells.texts(raw))
-    walls = texts.mutate(**cells.walls(texts))
-    typed = walls.mutate(**cells.values(walls))
+    filled = texts(raw.filter(kept(raw, bound.row_filter)), bound, cells.rules)
+    walls = filled.mutate(**cells.walls(filled))
+    exacts = walls.mutate(**cells.exacts(walls))
+    typed = exacts.mutate(**cells.values(exacts))
     checked = typed.mutate(**{PROBLEM: _problem(typed, cells)})
     return _without_repeats(checked, bound).select(ROW, PROBLEM, *cells.names)
 
@@ -122,7 +124,7 @@ def tables_of(wide: ir.Table, raw: ir.Table, bound: Bound, decisions: Decisions,
         column=ibis.cases(*((field == key, header) for key, (_, header) in fields.items())),
         value=bad[PROBLEM]["value"],
     )
-    return Landing(tables, aside, raw.filter(~condition(raw, bound.row_filter)).select(ROW))
+    return Landing(tables, aside, raw.filter(~kept(raw, bound.row_filter)).select(ROW))
 
 
 def issue(file: str, row: int, code: str, entity: str, column: str, value: str | None) -> Issue:

@@ -11,8 +11,9 @@ from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Any
 
 from cadran.canonical import generic
+from cadran.canonical.binding import Headers, bind
 from cadran.canonical.parse import MappingFile
-from cadran.canonical.rules import Headers, Mapping, bind
+from cadran.canonical.rules import Mapping
 from cadran.config import Record, load_yaml
 from cadran.errors import ConfigError, MappingError, did_you_mean
 

@@ -114,42 +114,32 @@ def domain(text: Expr) -> Expr:
     return host.nullif("")
 
 
-def number(text: Expr, decimal: str, scale: str = "") -> Expr:
+def bare(text: Expr) -> Expr:
+    """A number without what groups its digits or names its currency; the first step of `number`."""
+    return text.translate("−" + NOISE, "-").re_replace(r"^[A-Z]{3}|[A-Z]{3}$", "")
+
+
+def number(stripped: Expr, decimal: str, scale: str = "") -> Expr:
     """An exact decimal with ten places, else NULL.
 
     Args:
-        text: Cells; grouped by spaces, apostrophes or the other sign, with ``%``, ``k``, ``M``, a
-            currency, or in parentheses when negative.
+        stripped: Cells as `bare` gives them: grouped by the other sign, with ``%``, ``k`` or ``M``
+            after them, in parentheses when negative.
         decimal: Decimal sign of the column.
-        scale: Number by which cells without ``%`` are multiplied, as text.
+        scale: Number by which cells without ``%``, ``k`` and ``M`` are multiplied, as text.
     """
-    bare = text.translate(NOISE + "−", "").re_replace(r"^[A-Z]{3}|[A-Z]{3}$", "")
     group = "," if decimal == "." else "."
     one = rf"(?:\d{{1,3}}(?:\{group}\d{{3}})+|\d{{1,15}})(?:\{decimal}\d*)?|\{decimal}\d+"
     shape = rf"^[-+]?\(?[-+]?(?:{one})\)?-?(?:%|[kKmM])?\)?$"
-    digits = bare.re_replace(r"[^\d.,]", "").replace(group, "").replace(decimal, ".")
-    size: Expr = ibis.ifelse(bare.re_search(shape), digits.try_cast(EXACT), ibis.null(EXACT))
-    negative = bare.re_search(r"[-(]") | text.contains("−")
-    signed = ibis.ifelse(negative, -size, size)
-    unit: Expr = bare.re_extract("([%kKmM])", 1).lower()
-    by = ibis.literal(scale).cast(_decimal_type(scale)) if scale else None
-    plain = (signed * by).try_cast(EXACT) if by is not None else signed
-    return ibis.cases(
-        (unit == "%", _times(signed, "0.01")),
-        (unit == "k", _times(plain, "1000")),
-        (unit == "m", _times(plain, "1000000")),
-        else_=plain,
+    digits = stripped.re_replace(r"[^\d.,]", "").replace(group, "").replace(decimal, ".")
+    size: Expr = ibis.ifelse(stripped.re_search(shape), digits.try_cast(EXACT), ibis.null(EXACT))
+    factors = {"%": "0.01", "[kK]": "1000", "[mM]": "1000000"}
+    kind = f"decimal(18, {max(2, len(scale.partition('.')[2]))})"
+    factor: Expr = ibis.cases(
+        *((stripped.re_search(unit), ibis.literal(by).cast(kind)) for unit, by in factors.items()),
+        else_=ibis.literal(scale or "1").cast(kind),
     )
-
-
-def _times(value: Expr, factor: str) -> Expr:
-    return (value * ibis.literal(factor).cast(_decimal_type(factor))).try_cast(EXACT)
-
-
-def _decimal_type(text: str) -> str:
-    """The narrowest decimal type that holds a number written as text."""
-    whole, _, fraction = text.lstrip("-").partition(".")
-    return f"decimal({len(whole) + len(fraction)}, {len(fraction)})"
+    return (size * factor).try_cast(EXACT) * ibis.ifelse(stripped.re_search(r"[-(]"), -1, 1)
 
 
 def money(value: Expr) -> Expr:
