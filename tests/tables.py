@@ -14,13 +14,26 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from cadran.canonical.derive import Settings
+from cadran.canonical.derive import Settings, deal_tables, publish
 from cadran.canonical.entities import COMMON, ENTITIES
 from cadran.canonical.schema import empty, schema_of
 
 #: When rows were known unless a test says otherwise: before anything it is about.
 KNOWN_FROM = "2000-01-01"
 CONNECTION = "crm"
+#: Landed tables that the tables about deals rest on.
+DEAL_INPUTS = (
+    "opportunity",
+    "field_history",
+    "stage",
+    "account",
+    "account_history",
+    "owner",
+    "owner_history",
+    "contact",
+    "activity",
+    "fx_rate",
+)
 VERSIONED = [name for name, found in ENTITIES.items() if found.versioned]
 
 
@@ -61,6 +74,21 @@ def collect(table: ir.Table, *order: str) -> list[dict[str, Any]]:
     """The rows of a table as dictionaries, from a DuckDB of their own."""
     ordered = table.order_by(list(order)) if order else table
     return ibis.duckdb.connect().to_pyarrow(ordered).to_pylist()
+
+
+def collect_deals(landed: dict[str, ir.Table], known: Settings, *wanted: str) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the tables about deals, as published, by table; the tables in between are stored."""
+    con = ibis.duckdb.connect()
+
+    def store(name: str, table: ir.Table) -> ir.Table:
+        return con.create_table(name, con.to_pyarrow(table), schema=table.schema())
+
+    def keep(name: str, table: ir.Table) -> ir.Table:
+        return table if name == "stage_stays" and wanted == ("opportunity",) else store(name, table)
+
+    given = {name: store(name, table) for name, table in landed.items() if name in DEAL_INPUTS}
+    found = deal_tables(given, known, keep)
+    return {name: con.to_pyarrow(publish(found[name], name, known)).to_pylist() for name in wanted or found}
 
 
 def one(table: ir.Table, **key: Any) -> dict[str, Any]:

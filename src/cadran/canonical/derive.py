@@ -105,7 +105,7 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
     published = {name: _alive(t[name], name) for name in given}
     for name in ("spend", "quota", "forecast_submission"):
         published[name] = _planned(published[name], name, t, settings)
-    published |= _deal_tables(t, settings, keep)
+    published |= deal_tables(t, settings, keep)
     published |= {
         "mrr_movement": mrr_movement(t, settings),
         "customer_month": customer_month(t, settings),
@@ -115,8 +115,17 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
     return {name: publish(published[name], name, settings) for name in ENTITIES}
 
 
-def _deal_tables(t: Mapping[str, ir.Table], settings: Settings, keep: Keep) -> dict[str, ir.Table]:
-    """The tables about deals, which rest on the same steps."""
+def deal_tables(t: Mapping[str, ir.Table], settings: Settings, keep: Keep = recomputed) -> dict[str, ir.Table]:
+    """The tables about deals, which rest on the same steps: opportunity, the two of stages, the pipeline.
+
+    Args:
+        t: Tables of `history.current`, duplicates merged.
+        settings: See `Settings`.
+        keep: See `tables`.
+
+    Returns:
+        Tables that have more columns than are published.
+    """
     written = keep("stage_marks", marks(t))
     ladder = build_ladder(t, written)
     ladder = Ladder(texts=keep("stage_texts", ladder.texts), rungs=keep("stage_rungs", ladder.rungs))

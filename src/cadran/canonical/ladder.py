@@ -28,6 +28,9 @@ LOST_NAMES = "(^|[^a-zé])(lost|perdue?s?)([^a-zé]|$)|closed ?lost|^closed$|^fe
 #: Times that a stage may have been renamed in turn.
 RENAMES = 2
 
+#: What deals show of the place of a stage that no list gives, the strongest first.
+EVIDENCE = ("usual_seq", "mean_seq", "mean_age", "mean_probability")
+
 KEYS = ("connection_id", "pipeline_key", "stage_key")
 
 
@@ -133,11 +136,15 @@ def _renamed(texts: ir.Table) -> ir.Table:
 
 def _used(opportunity: ir.Table, marks: ir.Table) -> ir.Table:
     """One row per stage as written, with how deals went through it."""
+    seq = marks.seq.cast("float64")
     by_mark = marks.group_by(*KEYS).agg(
         stage_text=marks.stage_text.max(),
         pipeline_text=marks.pipeline.max(),
         n_recorded=as_int(~marks.is_now).sum(),
-        mean_seq=marks.seq.cast("float64").mean(),
+        # A stage entered again late must not seem a late stage, hence the median first.
+        usual_seq=seq.median(where=~marks.is_now),
+        mean_seq=seq.mean(where=~marks.is_now),
+        mean_age=marks.age.mean(where=~marks.is_now),
         # Where the last recorded entry is the close itself, the stage is an end and not a step.
         close_lag=marks.close_lag.mean(),
     )
@@ -189,8 +196,7 @@ def _matched(used: ir.Table, listed: ir.Table) -> ir.Table:
     own_ladder = found.connection_id.concat(" / ", found.pipeline_key)
     return found.select(
         *KEYS,
-        "mean_seq",
-        "mean_probability",
+        *EVIDENCE,
         ladder=ibis.ifelse(is_listed, found.listed_ladder, own_ladder),
         known_pipeline=ibis.ifelse(is_listed & (found.distance % 10 == 2), found.listed_pipeline, ibis.null("string")),
         known_stage=ibis.ifelse(is_listed, found.name, found.stage_text),
@@ -233,9 +239,7 @@ def listed_category(text: Expr) -> Expr:
 
 def _rungs(matched: ir.Table, listed: ir.Table) -> ir.Table:
     """One row per open stage of each ladder, in order; listed stages that no deal was in included."""
-    seen = matched.filter(matched.category == "open").select(
-        "ladder", "known_stage", "position", "mean_seq", "mean_probability"
-    )
+    seen = matched.filter(matched.category == "open").select("ladder", "known_stage", "position", *EVIDENCE)
     category = listed_category(listed.category).coalesce(_named_category(key(listed.name)), "open")
     given = listed.filter(category == "open")
     every = ibis.union(
@@ -244,20 +248,18 @@ def _rungs(matched: ir.Table, listed: ir.Table) -> ir.Table:
             "ladder",
             known_stage="name",
             position="position",
-            mean_seq=ibis.null("float64"),
-            mean_probability=ibis.null("float64"),
+            **{name: ibis.null("float64") for name in EVIDENCE},
             listed_from="listed_from",
             listed_until="listed_until",
         ),
     )
     stages = every.group_by("ladder", "known_stage").agg(
         position=every.position.min(),
-        mean_seq=every.mean_seq.mean(),
-        mean_probability=every.mean_probability.mean(),
+        **{name: every[name].mean() for name in EVIDENCE},
         rung_from=every.listed_from.min(),
         rung_until=every.listed_until.max(),
     )
-    order = [stages.position.isnull(), stages.position, stages.mean_seq, stages.mean_probability, stages.known_stage]
+    order = [stages.position.isnull(), stages.position, *(stages[name] for name in EVIDENCE), stages.known_stage]
     ranked = stages.mutate(rung=ibis.row_number().over(group_by="ladder", order_by=order) + 1)
     return ranked.select(
         "ladder",

@@ -34,7 +34,8 @@ def marks(t: Mapping[str, ir.Table]) -> ir.Table:
 
     Columns: opportunity_id, connection_id, at, pipeline (as of then), stage_text, pipeline_key,
     stage_key, is_now (the present stage rather than a recorded change), is_inferred, close_lag
-    (days between entry and close, for the present stage of a closed deal), seq (from 1).
+    (days between entry and close, for the present stage of a closed deal), age (days since the
+    creation), seq (from 1).
     A deal without any recorded change has its present stage since it was created, inferred.
     """
     deals = t["opportunity"].select(
@@ -57,6 +58,7 @@ def marks(t: Mapping[str, ir.Table]) -> ir.Table:
         "opportunity_id",
         "connection_id",
         "pipeline",
+        "created_at",
         at="changed_at",
         stage_text="new_value",
         is_now=ibis.literal(False),
@@ -71,6 +73,7 @@ def marks(t: Mapping[str, ir.Table]) -> ir.Table:
     every = as_of(
         every, spans_before(history, "opportunity", "pipeline"), id="opportunity_id", at="at", field="pipeline"
     )
+    every = every.mutate(age=days_elapsed(every.created_at, every["at"])).drop("created_at")
     seq = ibis.row_number().over(group_by="opportunity_id", order_by=[every.at, every.is_now]) + 1
     return every.mutate(seq=seq, pipeline_key=key(every.pipeline), stage_key=key(every.stage_text))
 
@@ -84,6 +87,7 @@ def _starts(deals: ir.Table, changes: ir.Table, ends: ir.Table) -> ir.Table:
         "opportunity_id",
         "connection_id",
         "pipeline",
+        "created_at",
         at="created_at",
         stage_text="old_value",
         is_now=ibis.literal(False),
@@ -102,6 +106,7 @@ def _now(deals: ir.Table, ends: ir.Table) -> ir.Table:
         "opportunity_id",
         "connection_id",
         "pipeline",
+        "created_at",
         at=ibis.ifelse(found.last_at.isnull(), found.created_at, after),
         stage_text="stage",
         is_now=ibis.literal(True),
