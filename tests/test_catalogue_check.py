@@ -5,11 +5,11 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from warehouse import BOOKED, WIN_RATE, catalogue, kpi, measure
 
 from cadran.catalogue.check import check_catalogue
 from cadran.catalogue.definition import AlertRule, Board, Dimension, Target
 from cadran.catalogue.load import load_catalogue
+from warehouse import BOOKED, WIN_RATE, catalogue, kpi, measure
 
 FULL = {
     "names": {"fr": "X", "en": "X"},
