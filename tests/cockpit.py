@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from cadran.catalogue.definition import Target
 from cadran.catalogue.load import load_catalogue
 from cadran.config import Project
 from cadran.engine.result import Durations, Figure, KpiResult, Moments, Rows
@@ -91,9 +92,18 @@ class FakeView:
 
     def rows(self, question: RowQuery):
         self.asked.append(question)
-        columns = ("id", "name", "amount", "closed_on", "is_won", "segment", "counted")
+        columns = ("id", "source_url", "name", "amount", "closed_on", "is_won", "segment", "counted")
         rows = [
-            (f"crm:{n}", f"Deal <{n}>", Decimal(1000 * n), KNOWN_AT.date(), n % 2 == 0, SEGMENTS[n % 4], "numerator")
+            (
+                f"crm:{n}",
+                f"https://crm.example/{n}" if n else "javascript:alert(1)",
+                f"Deal <{n}>",
+                Decimal(1000 * n),
+                KNOWN_AT.date(),
+                n % 2 == 0,
+                SEGMENTS[n % 4],
+                "numerator",
+            )
             for n in range(question.offset, min(question.offset + question.limit, 61))
         ]
         return Rows(columns, tuple(rows), 61, KNOWN_AT)
@@ -158,6 +168,8 @@ class FakeWorkspace:
 def fake_workspace(**changes) -> FakeWorkspace:
     """A workspace whose view was changed in these fields."""
     catalogue, _ = load_catalogue()
+    win_rate = replace(catalogue.kpi("win_rate"), targets=(Target(Decimal("0.25")),))
+    catalogue = replace(catalogue, kpis={**catalogue.kpis, "win_rate": (win_rate,)})
     meta = SnapshotMeta(
         "20261121T093800", KNOWN_AT, KNOWN_AT, "EUR", "Europe/Paris", {"opportunity": 3904, "account": 812}
     )

@@ -39,7 +39,7 @@ def test_a_contract_has_everything_that_is_governed(api, workspace):
 
     assert found["formula"] == kpi.formula["en"]
     assert found["oracle"] == kpi.oracle
-    assert found["targets"][0]["value"] == "0.20"
+    assert found["targets"][0]["value"] == "0.25"
     assert found["benchmarks"][0]["grade"] == "C"
 
 

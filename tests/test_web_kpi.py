@@ -72,7 +72,7 @@ def test_the_number_shows_its_parts_its_interval_and_its_cases(win_rate):
 
 def test_a_target_inside_the_interval_is_said_not_to_be_decidable(win_rate):
     """G-4."""
-    assert "The interval contains the target 20–30%: the data cannot tell." in win_rate.text
+    assert "The interval contains the target ≥ 25%: the data cannot tell." in win_rate.text
 
 
 def test_an_undefined_number_gives_its_reason_in_both_languages():
@@ -126,6 +126,13 @@ def test_the_rows_behind_the_number_are_those_of_the_period():
     assert (asked.offset, asked.limit) == (25, 25)
     assert "Deal <25>" in page.text
     assert "Page 2 of 3" in page.text
+
+
+def test_a_row_links_to_its_record_and_to_nothing_else(win_rate):
+    links = [found["href"] for found in win_rate.all("a", rel="noreferrer")]
+
+    assert links == [f"https://crm.example/{n}" for n in range(1, 25)]
+    assert "javascript:" not in win_rate.html
 
 
 def test_lineage_goes_from_tables_to_boards_and_shows_both_statements(win_rate):

@@ -245,8 +245,9 @@ def _period_labels(places: Sequence[tuple[float, Reading]], height: float, words
     every = max(1, -(-len(places) // 6))
     shown = [place for index, place in enumerate(reversed(places)) if index % every == 0]
     return [
-        Text((x, height - 5), words.period(r.figure.start, r.figure.end, short=True), "c-tick", "middle")
-        for x, r in shown
+        # the last name would leave the drawing if it stood in the middle of its period
+        Text((1, height - 5), name, "c-tick", "end") if x > 0.94 else Text((x, height - 5), name, "c-tick", "middle")
+        for x, name in ((x, words.period(r.figure.start, r.figure.end, short=True)) for x, r in shown)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cadran.charts import Node
@@ -49,7 +49,8 @@ class RowsPage:
 
     Attributes:
         kpi: The KPI.
-        rows: Rows of this page, or None when they cannot be shown.
+        rows: Rows of this page, or None when they cannot be shown; without columns that say nothing.
+        links: For each row, the address of its record in the system it came from, or empty.
         page: Number of this page, from 1.
         pages: How many pages there are.
         error: What kept them from being read, or None.
@@ -57,6 +58,7 @@ class RowsPage:
 
     kpi: Kpi
     rows: Rows | None
+    links: tuple[str, ...] = ()
     page: int = 1
     pages: int = 1
     error: CadranError | None = None
@@ -176,7 +178,7 @@ def rows_of(view: View, name: str, asked: Slice) -> RowsPage:
         found = view.rows(RowQuery(query, limit=PAGE, offset=(asked.page - 1) * PAGE))
     except CadranError as error:
         return RowsPage(kpi, None, error=error)
-    return RowsPage(kpi, found, asked.page, max(1, -(-found.total // PAGE)))
+    return RowsPage(kpi, _telling(found), _links(found), asked.page, max(1, -(-found.total // PAGE)))
 
 
 def lineage_stages(view: View, page: KpiPage, words: Words) -> list[list[Node]]:
@@ -196,10 +198,28 @@ def lineage_stages(view: View, page: KpiPage, words: Words) -> list[list[Node]]:
     return [stage[:6] for stage in stages if stage]
 
 
+def _telling(rows: Rows) -> Rows:
+    """The rows without what their id says already and without columns that are empty on this page."""
+    kept = [
+        index
+        for index, name in enumerate(rows.columns)
+        if not name.startswith("source_") and any(row[index] is not None for row in rows.rows)
+    ]
+    columns = tuple(rows.columns[index] for index in kept)
+    return replace(rows, columns=columns, rows=tuple(tuple(row[index] for index in kept) for row in rows.rows))
+
+
+def _links(rows: Rows) -> tuple[str, ...]:
+    if "source_url" not in rows.columns:
+        return ()
+    found = [str(row[rows.columns.index("source_url")] or "") for row in rows.rows]
+    return tuple(url if url.startswith(("https://", "http://")) else "" for url in found)
+
+
 def _fitting(kpi: Kpi, asked: Slice) -> tuple[Slice, bool]:
     """The slice without a segment filter that the KPI cannot answer, and whether one was dropped."""
     if asked.segment and SEGMENT not in kpi.dimensions:
-        return Slice(**{**vars(asked), "segment": ""}), True
+        return replace(asked, segment=""), True
     return asked, False
 
 

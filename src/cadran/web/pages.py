@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cadran.engine.query import KpiQuery
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Board, Catalogue, Kpi
     from cadran.errors import Issue
-    from cadran.insights.reading import Reading
+    from cadran.insights.reading import Reading, Verdict
     from cadran.period import Grain
     from cadran.workspace import View
+
+
+#: Data read at the very end of a day knows the whole day.
+TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ class Home:
         north: The North Star, or None when the catalogue has none.
         boards: Each board with its tiles.
         readings: Every reading on the boards, each KPI once.
-        attention: Readings off target, worst first, then those to watch.
+        attention: Readings off target, then those to watch.
+        unsure: Readings of which the data cannot tell whether they are on target.
         issues: Findings that touch the figures, the gravest first.
     """
 
@@ -82,6 +88,7 @@ class Home:
     boards: tuple[tuple[Board, tuple[Tile, ...]], ...]
     readings: tuple[Reading, ...]
     attention: tuple[Reading, ...]
+    unsure: tuple[Reading, ...]
     issues: tuple[Issue, ...]
 
 
@@ -101,7 +108,8 @@ def home(view: View, asked: Slice) -> Home:
         north=tiles.get(view.catalogue.north_star),
         boards=tuple((board, tuple(tiles[name] for name in board.kpis if name in tiles)) for board in boards),
         readings=readings,
-        attention=_attention(readings),
+        attention=_judged(readings, "off_track") + _judged(readings, "watch"),
+        unsure=_judged(readings, "cannot_tell"),
         issues=worst_first(view.issues),
     )
 
@@ -113,8 +121,9 @@ def team_boards(catalogue: Catalogue) -> list[Board]:
 
 
 def today_of(view: View, asked: Slice) -> date:
-    """The last day of which something is known in this slice."""
-    return asked.as_of or local_day(view.meta.known_at, view.project.zone)
+    """The first day that is not wholly known in this slice."""
+    today = local_day(view.meta.known_at + TICK, view.project.zone)
+    return min(today, asked.as_of + timedelta(days=1)) if asked.as_of else today
 
 
 def worst_first(issues: Iterable[Issue]) -> tuple[Issue, ...]:
@@ -123,13 +132,8 @@ def worst_first(issues: Iterable[Issue]) -> tuple[Issue, ...]:
     return tuple(sorted(issues, key=lambda issue: (levels.index(issue.level), -issue.n_rows)))
 
 
-def _attention(readings: Sequence[Reading]) -> tuple[Reading, ...]:
-    return tuple(
-        reading
-        for verdict in ("off_track", "watch")
-        for reading in readings
-        if reading.verdict == verdict and reading.status == "ok" and not reading.figure.partial
-    )
+def _judged(readings: Sequence[Reading], verdict: Verdict) -> tuple[Reading, ...]:
+    return tuple(r for r in readings if r.verdict == verdict and r.status == "ok" and not r.figure.partial)
 
 
 def _filters(view: View, asked: Slice) -> Filters:
@@ -147,7 +151,9 @@ def segments(view: View, asked: Slice) -> tuple[str, ...]:
     kpi = next((kpi for kpi in _by_preference(view.catalogue) if SEGMENT in kpi.dimensions), None)
     if kpi is None:
         return ()
-    query = KpiQuery(kpis=(kpi.id,), by=(SEGMENT,), as_of=asked.as_of)
+    calendar, today = view.project.calendar, today_of(view, asked)
+    span = course(calendar, asked.period(calendar, today), asked.grain, today)
+    query = KpiQuery(kpis=(kpi.id,), by=(SEGMENT,), start=span.start, end=span.end, as_of=asked.as_of)
     try:
         found = [reading.figure.segment.get(SEGMENT) for reading in view.ask(query).readings]
     except CadranError:
