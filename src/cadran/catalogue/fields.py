@@ -27,7 +27,7 @@ class Shape:
     """How one kind of YAML mapping becomes keyword arguments.
 
     Attributes:
-        what: What the mapping is, in messages.
+        what: What the mapping is; it is part of the templates of messages, so that they can be translated.
         readers: Reader of each key.
         required: Keys that must be there.
     """
@@ -69,7 +69,7 @@ def read_entry(record: Record, shape: Shape, problems: list[Issue]) -> dict[str,
         where = record.where(key)
         try:
             if key not in shape.readers:
-                raise unknown("There is no key {name} in {what}.", key, shape.readers, where, what=shape.what)
+                raise unknown(f"There is no key {{name}} in {shape.what}.", key, shape.readers, where)
             if value is not None:
                 found[key] = shape.readers[key](value, where)
         except ManyProblemsError as many:
@@ -80,9 +80,9 @@ def read_entry(record: Record, shape: Shape, problems: list[Issue]) -> dict[str,
         Issue(
             "missing_key",
             "error",
-            "The key {name} is missing in {what}.",
+            f"The key {{name}} is missing in {shape.what}.",
             where=str(record.place),
-            params={"name": key, "what": shape.what},
+            params={"name": key},
         )
         for key in shape.required
         if key not in found and record.get(key) is None
@@ -107,7 +107,7 @@ def unknown(message: str, name: str, known: Iterable[str], where: str, **params:
 
 
 def _refuse(value: object, wanted: str, where: str) -> DefinitionError:
-    return DefinitionError("{value} is not {wanted}.", where=where, value=repr(value), wanted=wanted)
+    return DefinitionError(f"{{value}} is not {wanted}.", where=where, value=repr(value))
 
 
 def text(value: Any, where: str) -> str:
