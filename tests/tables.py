@@ -14,7 +14,8 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from cadran.canonical.derive import Settings, deal_tables, publish
+from cadran.canonical.derive import deal_tables, publish
+from cadran.canonical.settings import Settings
 from cadran.canonical.entities import COMMON, ENTITIES
 from cadran.canonical.schema import empty, schema_of
 

@@ -6,9 +6,7 @@ and gives the wide and derived tables that KPIs are computed on. Nothing is exec
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import ibis
 
@@ -24,64 +22,16 @@ from cadran.canonical.pipeline import pipeline_movement
 from cadran.canonical.response import lead_response
 from cadran.canonical.revenue import customer_month, mrr_movement
 from cadran.canonical.schema import AUXILIARY, TYPES, empty
+from cadran.canonical.settings import recomputed
 from cadran.canonical.shape import known_day
 from cadran.canonical.stages import marks, skipped, stage_interval, stage_passage, stays, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     import ibis.expr.types as ir
 
-#: Statuses that bill nothing, as billing systems write them; a trial ends by its own date.
-UNPAID_STATUSES = (
-    "trial",
-    "trialing",
-    "trialling",
-    "in_trial",
-    "paused",
-    "past_due",
-    "unpaid",
-    "incomplete",
-    "incomplete_expired",
-    "future",
-)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What derivations need to know beside the tables.
-
-    Attributes:
-        known_at: Naive UTC instant up to which the tables are known; nothing later exists.
-        currency: Base currency.
-        zone: Zone in which ``_on`` days are cut.
-        grace_days: Longest gap without revenue that is a pause and not a churn.
-        recycle_days: Shortest gap after which a person starts another cycle.
-        churn_dating: Whether churn is dated at the end of service or at the request to cancel.
-        unpaid_statuses: Statuses in which a subscription brings no recurring revenue, in lower case.
-        merge_duplicates: Whether rows with the same mail address, or the same domain and name, are one.
-        import_batch: Opportunities created in one minute from which it is a bulk import.
-    """
-
-    known_at: datetime
-    currency: str
-    zone: str
-    grace_days: int = 0
-    recycle_days: int = 90
-    import_batch: int = 50
-    churn_dating: Literal["service_end", "request"] = "service_end"
-    unpaid_statuses: tuple[str, ...] = UNPAID_STATUSES
-    merge_duplicates: bool = True
-
-
-#: How to hold on to a table that several others rest on: its name and expression to what stands for it.
-Keep = Callable[[str, "ir.Table"], "ir.Table"]
-
-
-def recomputed(_name: str, table: ir.Table) -> ir.Table:
-    """The table itself, which every statement that rests on it computes again."""
-    return table
+    from cadran.canonical.settings import Keep, Settings
 
 
 def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = recomputed) -> dict[str, ir.Table]:
@@ -101,13 +51,18 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
         subscriptions, of which deletion is the end (rule G-13).
     """
     given = {name: empty(name) for name, kind in ENTITIES.items() if not kind.derived}
-    t = merged({**given, **{name: empty(name) for name in AUXILIARY}, **landed}, settings)
+    t = merged({**given, **{name: empty(name) for name in AUXILIARY}, **landed}, settings, keep)
+    t = {name: keep(f"clean_{name}", table) for name, table in t.items()}
     published = {name: _alive(t[name], name) for name in given}
     for name in ("spend", "quota", "forecast_submission"):
         published[name] = _planned(published[name], name, t, settings)
     published |= deal_tables(t, settings, keep)
+    # what a deal became is derived once; a source may leave its end to its stage
+    t["opportunity"] = keep("opportunity", published["opportunity"])
+    t["mrr_movement"] = keep("mrr_movement", mrr_movement(t, settings))
     published |= {
-        "mrr_movement": mrr_movement(t, settings),
+        "opportunity": t["opportunity"],
+        "mrr_movement": t["mrr_movement"],
         "customer_month": customer_month(t, settings),
         "lead_cycle": lead_cycle(t, settings),
         "lead_response": lead_response(t, settings),

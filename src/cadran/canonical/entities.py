@@ -105,7 +105,8 @@ _LANDED = [
         "account",
         "One company.",
         _columns(
-            "name domain industry employee_count:int annual_revenue:money currency country region market segment size_band "
+            "name domain industry employee_count:int annual_revenue:money currency country region market segment "
+            "size_band "
             "icp_tier icp_fit_score:float is_target_abm:bool parent_account_id>account owner_id>owner zone"
         ),
         "created_at",
@@ -182,8 +183,10 @@ _LANDED = [
         "outreach_message",
         "One message of a sequence to one person.",
         _columns(
-            "sequence step_position:int step_name channel contact_id>contact lead_id>lead account_id>account person_key "
-            "owner_id>owner is_abm:bool sent_at:timestamp delivered_at:timestamp bounced_at:timestamp opened_at:timestamp "
+            "sequence step_position:int step_name channel contact_id>contact lead_id>lead account_id>account "
+            "person_key "
+            "owner_id>owner is_abm:bool sent_at:timestamp delivered_at:timestamp bounced_at:timestamp "
+            "opened_at:timestamp "
             "clicked_at:timestamp replied_at:timestamp reply_sentiment is_auto_reply:bool unsubscribed_at:timestamp "
             "meeting_booked_at:timestamp"
         ),
@@ -202,7 +205,8 @@ _LANDED = [
         "web_session_daily",
         "One day of web sessions for one combination of source and page.",
         _columns(
-            "property day_on:date channel source medium campaign landing_page sessions:int engaged_sessions:int users:int "
+            "property day_on:date channel source medium campaign landing_page sessions:int engaged_sessions:int "
+            "users:int "
             "new_users:int page_views:int key_events:int flags"
         ),
         "day_on",
@@ -257,7 +261,8 @@ _LANDED = [
         "quota",
         "One target amount for one scope and period.",
         _columns(
-            "metric scope_type scope owner_id>owner segment market channel start_on:date end_on:date amount:money currency"
+            "metric scope_type scope owner_id>owner segment market channel start_on:date end_on:date amount:money "
+            "currency"
         ),
         "start_on",
         versioned=True,
@@ -297,7 +302,8 @@ _DERIVED = [
         "stage_interval",
         "One stay of one opportunity in one stage.",
         _columns(
-            "opportunity_id>opportunity account_id>account owner_id>owner stage position:int seq:int entered_at:timestamp "
+            "opportunity_id>opportunity account_id>account owner_id>owner stage position:int seq:int "
+            "entered_at:timestamp "
             "exited_at:timestamp exit_to is_regression:bool is_implied:bool is_inferred:bool days:float "
         )
         + DIMENSIONS,
@@ -309,7 +315,8 @@ _DERIVED = [
         "One opportunity and one stage that it entered, or skipped over.",
         _columns(
             "opportunity_id>opportunity account_id>account owner_id>owner stage next_stage position:int "
-            "entered_at:timestamp advanced_at:timestamp advanced_strict_at:timestamp lost_at:timestamp state n_entries:int "
+            "entered_at:timestamp advanced_at:timestamp advanced_strict_at:timestamp lost_at:timestamp state "
+            "n_entries:int "
             "n_regressions:int is_implied:bool is_inferred:bool days:float age_days:float is_open:bool "
             "opportunity_is_won:bool opportunity_is_closed:bool amount_base:money"
         )
@@ -344,7 +351,8 @@ _DERIVED = [
         "customer_month",
         "One customer and one month end, with what it paid then and before.",
         _columns(
-            "customer_id>customer account_id>account month_on:date mrr_end:money mrr_1m_before:money mrr_12m_before:money "
+            "customer_id>customer account_id>account month_on:date mrr_end:money mrr_1m_before:money "
+            "mrr_12m_before:money "
             "expansion_12m:money contraction_12m:money churn_12m:money reactivation_12m:money new_12m:money "
             "expansion_1m:money contraction_1m:money churn_1m:money reactivation_1m:money new_1m:money is_final:bool "
             "retained_1m:money retained_12m:money escalator_1m:money escalator_12m:money mrr_end_base:money "
@@ -360,7 +368,8 @@ _DERIVED = [
         _columns(
             "person_id lead_id>lead contact_id>contact account_id>account opportunity_id>opportunity cycle:int "
             "started_at:timestamp lead_at:timestamp mql_at:timestamp sql_at:timestamp opportunity_at:timestamp "
-            "customer_at:timestamp disqualified_at:timestamp observed_until:timestamp is_direct_sql:bool is_inferred:bool"
+            "customer_at:timestamp disqualified_at:timestamp observed_until:timestamp is_direct_sql:bool "
+            "is_inferred:bool"
         )
         + DIMENSIONS,
         "started_at",
@@ -370,7 +379,8 @@ _DERIVED = [
         "lead_response",
         "One lead that someone should answer.",
         _columns(
-            "lead_id>lead account_id>account owner_id>owner created_at:timestamp responded_at:timestamp responder_id>owner "
+            "lead_id>lead account_id>account owner_id>owner created_at:timestamp responded_at:timestamp "
+            "responder_id>owner "
             "observed_until:timestamp is_answered:bool elapsed_hours:float working_hours:float is_valid:bool"
         )
         + DIMENSIONS,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
+    from cadran.canonical.settings import Settings
 
 INSTANT = TYPES["timestamp"]
 SECONDS_IN_DAY = 86_400

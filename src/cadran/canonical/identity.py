@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Keep, Settings
+    from cadran.canonical.settings import Keep, Settings
 
 #: Entities whose rows are merged, each after those that it points at.
 MERGED = ("account", "customer", "contact", "lead")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
+    from cadran.canonical.settings import Settings
 
 #: Days for which a rate still serves when none newer is known: a week of holidays and its week-ends.
 LONGEST_GAP = 10

@@ -13,7 +13,7 @@ from cadran.period import MONTHS_IN_YEAR
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
+    from cadran.canonical.settings import Settings
 
 
 def month_of(day: Expr) -> Expr:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
     from cadran.canonical.ladder import Ladder
+    from cadran.canonical.settings import Settings
 
 INSTANT = TYPES["timestamp"]
 MONTHS_IN_YEAR = 12
@@ -90,7 +90,8 @@ def _summary(walked: ir.Table) -> ir.Table:
     is_open: Expr = walked.category == "open"
     recorded_end = ~is_open & ~walked.is_inferred
     reopened = is_open & (walked.before_category != "open").fill_null(False)
-    moved = is_open & walked.before_at.notnull()
+    # a deal that starts in a qualified stage is beyond the first one already
+    moved = is_open & (walked.before_at.notnull() | walked.is_qualifying)
     return walked.group_by("opportunity_id").agg(
         end_at=walked["at"].max(where=recorded_end),
         last_at=walked["at"].max(),
@@ -192,7 +193,8 @@ def _engaged(rows: ir.Table, activity: ir.Table) -> ir.Table:
     found = rows.left_join(touched, rows.id == touched.touched_id)
     at_win = ibis.ifelse(found.is_won, found.closed_at, ibis.null(INSTANT))
     engaged = earliest(earliest(found.walked_at, found.two_way_at), at_win)
-    is_silent = found.is_inferred_history & found.touched_id.isnull()
+    # a deal that is known to stand in the first stage has not been answered yet
+    is_silent = found.is_inferred_history & found.touched_id.isnull() & ~found.has_steps
     at_start = ibis.ifelse(is_silent, found.created_at, ibis.null(INSTANT))
     return found.mutate(engaged_at=at_start.coalesce(engaged)).drop("touched_id", "two_way_at")
 

@@ -20,8 +20,8 @@ from cadran.canonical.shape import money, pick, running, stacked, window
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
     from cadran.canonical.schema import Expr
+    from cadran.canonical.settings import Settings
 
 #: Months of each look-back.
 WINDOWS = (1, 12)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
+    from cadran.canonical.settings import Settings
 
 #: Seconds by which a span may end before the next starts without a gap: many systems end a day at 23:59:59.
 SEAM_SECONDS = 60

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
+    from cadran.canonical.settings import Settings
 
 
 def money(value: Expr) -> Expr:

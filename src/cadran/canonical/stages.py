@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
     from cadran.canonical.ladder import Ladder
+    from cadran.canonical.settings import Settings
 
 INSTANT = TYPES["timestamp"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
+    from cadran.canonical.settings import Settings
 
 #: Billing intervals as systems name them, and their months; a month is a twelfth of 365 days.
 MONTHS: tuple[tuple[tuple[str, ...], float], ...] = (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from cadran.cli.language import default_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -108,12 +109,6 @@ class Output:
         from cadran.cli.show import show_contract
 
         show_contract(kpi, readings, view, self.form, self.language)
-
-
-def default_language() -> str:
-    """The language of the terminal: French where the locale is French, else English."""
-    name = os.environ.get("CADRAN_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
-    return "fr" if name.lower().startswith("fr") else "en"
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:

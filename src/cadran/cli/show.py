@@ -18,7 +18,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from cadran.cli.options import default_language
+from cadran.cli.language import default_language
 from cadran.i18n import (
     error_text,
     format_delta,

@@ -46,10 +46,16 @@ def verdict_of(value: Number | None, interval: Interval | None, target: Target |
     if target is None or value is None or direction == "none":
         return "none"
     low, high = (interval.low, interval.high) if interval else (float(value), float(value))
-    edges = [float(target.value)] + ([float(target.high)] if target.high is not None else [])
+    edges = _edges(target, direction)
     if interval and any(low < edge < high for edge in edges):
         return "cannot_tell"
     return "on_track" if _is_good(low, high, edges, direction) else "off_track"
+
+
+def _edges(target: Target, direction: Direction) -> list[float]:
+    """The edges of a target that count: passing the far edge of a range in the good direction is no fault."""
+    low, high = float(target.value), float(target.high if target.high is not None else target.value)
+    return {"up": [low], "down": [high]}.get(direction, [low, high])
 
 
 def _is_good(low: float, high: float, edges: list[float], direction: Direction) -> bool:
