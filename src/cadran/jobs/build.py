@@ -13,9 +13,10 @@ from cadran.canonical.assemble import assembled
 from cadran.canonical.calendars import HoursFrom, known_zones, working_minutes
 from cadran.canonical.entities import ENTITIES
 from cadran.canonical.evidence import decide, evidence
-from cadran.canonical.landing import ROW, Export, converted, issue, tables_of
+from cadran.canonical.landing import Export, converted, issue, tables_of
 from cadran.canonical.mapping import bind, match, named
 from cadran.canonical.schema import empty
+from cadran.canonical.texts import ROW
 from cadran.errors import CadranError, Issue, StoreError
 from cadran.jobs.progress import silent
 from cadran.jobs.sync import as_issue, mappings_of
