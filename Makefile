@@ -27,8 +27,8 @@ demo: .venv/installed
 
 # The quick suite first, then the slow one.
 test: .venv/tested
-	$(BIN)/pytest -q -m "not slow and not browser and not postgres"
-	$(BIN)/pytest -q -m "slow or browser or postgres"
+	$(BIN)/pytest -q -n auto -m "not slow and not browser and not postgres"
+	$(BIN)/pytest -q -n auto --dist loadfile -m "slow or browser or postgres"
 
 # What every change must pass besides the tests.
 check: .venv/tested
