@@ -187,3 +187,28 @@ def test_dimensions_have_labels_and_columns_that_exist():
 
 def test_the_north_star_is_a_kpi():
     assert codes(WIN_RATE, north_star="arr") == ["unknown_kpi"]
+
+
+def test_an_entity_that_does_not_exist_is_found_once():
+    assert codes(replace(WIN_RATE, numerator=replace(WIN_RATE.numerator, entity="oportunity"), dimensions=())) == [
+        "unknown_entity"
+    ]
+
+
+def test_a_survival_says_what_has_ended():
+    asked = kpi("s", unit="days", interval="survival", numerator=measure(agg="survival", expr="cycle_days"))
+    assert codes(asked) == ["no_event"]
+    assert codes(replace(asked, numerator=replace(asked.numerator, event="is_closed"))) == []
+    assert codes(replace(asked, unit="rate", numerator=replace(asked.numerator, event="is_closed"))) == ["bad_unit"]
+
+
+def test_an_expression_that_cannot_be_read_is_said_once():
+    assert codes(replace(BOOKED, numerator=measure(agg="sum", expr="amount_bse"))) == ["bad_expression"]
+
+
+def test_coverage_is_compared_condition_by_condition_t_52():
+    inputs = {"rate": "win_rate", "booked": "booked"}
+    unreadable = replace(WIN_RATE, denominator=measure(where="market = "))
+    assert codes(unreadable, BOOKED, derived(inputs=inputs)) == ["bad_expression"]
+    stages = replace(WIN_RATE, denominator=measure(where="stage = 'demo' AND is_closed"))
+    assert codes(stages, BOOKED, derived(inputs=inputs)) == []

@@ -181,3 +181,26 @@ def test_a_project_without_catalogue_has_the_shipped_kpis(tmp_path):
     catalogue, issues = load_catalogue(tmp_path / "none")
     assert issues == ()
     assert "win_rate" in catalogue.kpis
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("kpis: 3\n", "catalogue/a.yml:1: kpis must be a mapping of names to values."),
+        ("kpis:\n  own: 3\n", "catalogue/a.yml:2: own must be a mapping of names to values."),
+        ("overrides:\n  nobody: {min_n: 3}\n", "catalogue/a.yml:2: No KPI is named nobody."),
+        ("targets:\n  win_rate: [{value: x}]\n", "catalogue/a.yml:2: 'x' is not a number."),
+        ("targets:\n  win_rate: 3\n", "catalogue/a.yml:2: 3 is not a target."),
+        ("dimensions:\n  a: {columns: {}}\n", "catalogue/a.yml:2: The key labels is missing in a dimension."),
+        ("boards:\n  a: {labels: A}\n", "catalogue/a.yml:2: The key kpis is missing in a board."),
+        ("dimensions:\n  a: {labels: A, columns: 3}\n", "catalogue/a.yml:2: 3 is not a mapping of names to texts."),
+        ("boards:\n  a: {labels: [A], kpis: []}\n", "catalogue/a.yml:2: ['A'] is not a text."),
+    ],
+)
+def test_every_section_says_what_it_cannot_use(load, text, expected):
+    _, issues = load(text)
+    assert said(issues[0]).startswith(expected), [said(issue) for issue in issues]
+
+
+def test_a_project_may_choose_its_north_star(load):
+    assert load("north_star: win_rate\nboards:\n")[0].north_star == "win_rate"

@@ -560,3 +560,13 @@ def test_an_answer_is_the_same_to_the_byte_g_11():
         for order in (rows, rows, rows[::-1])
     }
     assert len(answers) == 1
+
+
+def test_the_first_day_takes_one_statement_per_table_however_many_kpis():
+    result = ask(deals("2026-03-02"), WON, WIN_RATE, BOOKED)
+    assert len(result.sql) == 2
+
+
+def test_a_whole_span_may_be_compared_with_the_year_before():
+    result = ask(deals("2025-02-05", "2026-02-10"), WON, start=JAN, end=APR, compare="year")
+    assert [(f.start, f.value) for f in result.earlier.values()] == [(date(2025, 1, 1), 1)]

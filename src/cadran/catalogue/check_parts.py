@@ -189,7 +189,10 @@ def _unit(kpi: Kpi) -> Iterator[Issue]:
     if measure is None or kpi.kind not in ("simple", "cumulative") or measure.entity not in ENTITIES:
         return
     types = {column.name: column.type for column in published_columns(measure.entity)}
-    is_money = any(types.get(name) == "money" for name in _used(measure))
+    used = _used(measure)
+    if measure.expr and not used:
+        return  # it cannot be read, which is said elsewhere
+    is_money = any(types.get(name) == "money" for name in used)
     unfit = kpi.unit in UNFIT.get(measure.agg, ("rate",))
     adds_up = measure.agg not in ("count", "count_distinct")
     if unfit or (adds_up and is_money != (kpi.unit in MONEY) and kpi.unit in (*MONEY, "count")):

@@ -7,6 +7,8 @@ components (sums, counts, sums of squares); `assemble` makes figures of them.
 
 from __future__ import annotations
 
+import functools
+import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -120,12 +122,20 @@ class Planner:
         owners.setdefault(group, kpi)
         slots.setdefault(group, {}).update(dict.fromkeys(new, ""))
 
-    def first_day(self, kpi: Kpi, part: Part) -> ir.Table:
-        """One row, one column ``first``: the first day on which a part has a row."""
-        rows = self.rows(Group(part.measure.entity, part.time, kpi.zone, "flow", ()), kpi)
-        day = rows[DAY]
-        counts = self.condition(rows).of(part) & (day < day_literal(self.known.end))
-        return rows.aggregate(first=day.min(where=counts))
+    def first_days(self, leaves: Iterable[Leaf]) -> list[ir.Table]:
+        """One row, one column ``first``, per table and day column: the first day on which a part has a row."""
+        parts: dict[Group, dict[Part, Kpi]] = {}
+        for kpi, _ in leaves:
+            for part in parts_of(kpi).all():
+                group = Group(part.measure.entity, part.time, kpi.zone, "flow", ())
+                parts.setdefault(group, {}).setdefault(part, kpi)
+        return [self._first_day(group, list(found), next(iter(found.values()))) for group, found in parts.items()]
+
+    def _first_day(self, group: Group, parts: list[Part], kpi: Kpi) -> ir.Table:
+        rows = self.rows(group, kpi)
+        condition, false = self.condition(rows), ibis.literal(value=False)
+        counts = functools.reduce(operator.or_, (condition.of(part).fill_null(false) for part in parts))
+        return rows.aggregate(first=rows[DAY].min(where=counts & (rows[DAY] < day_literal(self.known.end))))
 
     def rows(self, group: Group, kpi: Kpi) -> ir.Table:
         """The rows of a group's table that the question and the person's scope keep, with `DAY`."""

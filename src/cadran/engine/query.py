@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
-    from cadran.canonical.derive import Settings
+    from cadran.canonical.settings import Settings
     from cadran.period import Calendar
 
 Comparison = Literal["none", "previous", "year"]

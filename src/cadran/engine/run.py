@@ -119,14 +119,8 @@ class _Run:
     def _first_day(self) -> date:
         """The first day on which any part of the KPIs asked has a row; the last known day when none has."""
         question = self.question
-        kpis = [question.catalogue.kpi(name) for name in question.query.kpis]
-        versions = question.versions(Span((_today(question),), None))[0]
-        found = [
-            self.execute(question.planner.first_day(leaf, part))["first"][0].as_py()
-            for kpi in kpis
-            for leaf in lineage_of(kpi, versions)
-            for part in dict.fromkeys(parts_of(leaf).all())
-        ]
+        leaves = question.leaves(question.versions(Span((_today(question),), None)))
+        found = [self.execute(first)["first"][0].as_py() for first in question.planner.first_days(leaves)]
         days = [day for day in found if day is not None]
         return min(days, default=_today(question).start)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cadran.canonical.derive import Settings
+    from cadran.canonical.settings import Settings
 
 #: Prefixes: every version of what was landed; what was known then; steps that derivations share.
 LANDED, CURRENT, KEPT = "landed_", "current_", "kept_"
