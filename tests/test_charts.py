@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -118,7 +118,7 @@ def marks_of_hits(scene):
 def test_period_labels_do_not_crowd():
     scene = trend([reading(n, 0.2) for n in range(24)], EN, "x")
 
-    below = [mark for mark in marks(scene, Text, "c-tick") if mark.anchor == "middle"]
+    below = [mark for mark in marks(scene, Text, "c-tick") if mark.at[1] == scene.height - 5]
     assert len(below) <= 7
     assert min(b.at[0] - a.at[0] for a, b in zip(below[1:], below, strict=False)) > 0.1
 
@@ -200,3 +200,8 @@ def test_money_ticks_are_round_numbers_in_the_currency():
 
     labels = [mark.text for mark in marks(trend(scaled, EN, "ARR"), Text, "c-tick") if mark.anchor == "start"]
     assert "€8.2M" in labels
+
+
+def test_what_is_known_until_midnight_is_known_for_the_day_before():
+    assert EN.known(datetime(2026, 6, 30, 22, 0)) == "Jun 30, 2026"
+    assert FR.known(datetime(2026, 6, 30, 21, 59, tzinfo=UTC)) == "30 juin 2026 à 23:59"

@@ -9,8 +9,10 @@ from browser import chromium, served, tab
 from cadran.engine.query import KpiQuery
 from cadran.errors import StoreError
 from cadran.web.app import create_app
-from cockpit import fake_workspace, get
+from cadran.workspace import View
+from cockpit import FakeWorkspace, fake_workspace, get
 from markup import Page
+from warehouse import MemoryWarehouse
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +280,21 @@ def test_the_catalogue_lists_every_kpi(app):
 
 def test_a_page_is_light_enough_for_a_slow_line(app):
     assert len(gzip.compress(get(app, "/").content)) <= 15_000
+
+
+def test_real_rows_become_the_figure_on_the_tile():
+    """G-2, G-4: 20 won of 80 closed is 25.0 %, between 16.8 % and 35.5 %; the target 25 % cannot be told."""
+    deals = [{"id": f"d{n}", "is_closed": True, "is_won": n < 20, "closed_at": "2026-11-12"} for n in range(80)]
+    warehouse = MemoryWarehouse(opportunity=deals)
+    warehouse.files = ()
+    fake = fake_workspace()
+    workspace = FakeWorkspace(View(fake.project, fake.catalogue, "local", warehouse))
+    page = Page(get(create_app(workspace), "/?lang=en&from=2026-11-01").text)
+
+    for part in ("25.0 %", "n = 80", "95% CI 16.8–35.5%", "Cannot tell"):
+        assert part in tile(page, "win_rate"), part
+    assert "undefined" in tile(page, "sales_cycle_days")
+    assert Page(get(create_app(workspace), "/kpi/win_rate?lang=fr&from=2026-11-01").text).mistakes == []
 
 
 @pytest.mark.browser

@@ -244,11 +244,14 @@ def _versions(places: Sequence[tuple[float, Reading]], top: float, bottom: float
 def _period_labels(places: Sequence[tuple[float, Reading]], height: float, words: Words) -> list[Mark]:
     every = max(1, -(-len(places) // 6))
     shown = [place for index, place in enumerate(reversed(places)) if index % every == 0]
-    return [
-        # the last name would leave the drawing if it stood in the middle of its period
-        Text((1, height - 5), name, "c-tick", "end") if x > 0.94 else Text((x, height - 5), name, "c-tick", "middle")
-        for x, name in ((x, words.period(r.figure.start, r.figure.end, short=True)) for x, r in shown)
-    ]
+    return [_label(x, height - 5, words.period(r.figure.start, r.figure.end, short=True)) for x, r in shown]
+
+
+def _label(x: float, y: float, text: str) -> Text:
+    """A name under its period; at both ends of the axis, inside the drawing."""
+    if x < 0.06:
+        return Text((0, y), text, "c-tick")
+    return Text((1, y), text, "c-tick", "end") if x > 0.94 else Text((x, y), text, "c-tick", "middle")
 
 
 def _period_name(reading: Reading, words: Words) -> str:

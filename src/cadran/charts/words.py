@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, time, timedelta
 from typing import TYPE_CHECKING
 
 from cadran import i18n
@@ -58,6 +59,11 @@ class Words:
     def moment(self, moment: datetime) -> str:
         """A UTC instant on the company's clock."""
         return i18n.format_moment(moment, self.language, self.zone)
+
+    def known(self, moment: datetime) -> str:
+        """Until when something is known: an instant, or the day that a midnight ends."""
+        local = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(self.zone)
+        return self.moment(moment) if local.time() != time() else self.day(local.date() - timedelta(days=1))
 
     def period(self, start: date, end: date, grain: Grain | None = None, *, short: bool = False) -> str:
         """The name of ``[start, end)``."""

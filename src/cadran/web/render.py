@@ -87,7 +87,7 @@ def cell(value: Any, words: Words, column: str = "") -> str:
         case Decimal() | float() | int():
             return _digits(value, words)
         case _:
-            return words.say(str(value)) if column == COUNTED else str(value)
+            return _text(str(value), words, column)
 
 
 def issue_text(issue: Issue, words: Words) -> str:
@@ -100,9 +100,16 @@ def segment_label(name: str, words: Words) -> str:
     return i18n.segment_name(None if name == NOT_GIVEN else name, words.language)
 
 
+def _text(value: str, words: Words, column: str) -> str:
+    if column.endswith("_at") and value[:4].isdigit():
+        return words.moment(datetime.fromisoformat(value))
+    return words.say(value) if column == COUNTED else value
+
+
 def _digits(value: Number, words: Words) -> str:
-    whole = Decimal(str(value)) == int(value)
-    return i18n.format_number(value, words.language, decimals=0 if whole else 2)
+    """Money, which is decimal, to the cent; other numbers without needless zeros."""
+    decimals = 2 if isinstance(value, Decimal) or value != int(value) else 0
+    return i18n.format_number(value, words.language, decimals=decimals)
 
 
 @functools.cache
