@@ -20,7 +20,7 @@ import ibis
 import pyarrow as pa
 
 from cadran.canonical.calendars import SCHEMA as WORKING_MINUTES
-from cadran.canonical.derive import Settings
+from cadran.canonical.settings import Settings
 from cadran.canonical.entities import ENTITIES, day_of, published_columns
 from cadran.canonical.schema import schema, schema_of
 from cadran.catalogue.definition import Catalogue, Dimension, Kpi, Measure

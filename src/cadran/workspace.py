@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cadran.canonical.derive import Settings
+from cadran.canonical.settings import Settings
 from cadran.catalogue.load import load_catalogue
 from cadran.config import load_project
 from cadran.engine.query import Context

@@ -17,7 +17,7 @@ import duckdb
 import ibis
 import pyarrow as pa
 
-from cadran.canonical.derive import Settings
+from cadran.canonical.settings import Settings
 from cadran.canonical.entities import ENTITIES, day_of, published_columns
 from cadran.engine.query import Context
 from cadran.period import Calendar, local_day
