@@ -235,7 +235,7 @@ def test_a_deal_is_engaged_when_it_leaves_its_first_stage_or_the_other_side_answ
 
 
 def test_a_deal_of_which_nothing_is_recorded_is_engaged_from_its_creation():
-    assert dt.date(2026, 1, 10) == deal(opportunity=opportunity())["engaged_on"]
+    assert dt.date(2026, 1, 10) == deal(opportunity=opportunity(stage=None))["engaged_on"]
 
 
 def test_deals_created_together_in_one_minute_are_an_import():

@@ -49,7 +49,8 @@ def deals(t: Mapping[str, ir.Table], settings: Settings, walked: ir.Table, ladde
     flags are never NULL, ``closed_at`` is the actual end (the change of stage where it is recorded,
     the planned date only as a last resort, NULL while open) and ``outcome`` is won, lost, no_decision
     or disqualified; and created_on, closed_on, qualified_at, walked_at (moved beyond its first stage),
-    n_reopened, has_steps, is_inferred_history. Order is not defined.
+    n_reopened, end_step_at (when a recorded step first closed it for good, NULL where none did),
+    has_steps, is_inferred_history. Order is not defined.
 
     Args:
         t: Tables of `history.current`.
@@ -80,6 +81,7 @@ ADDED = (
     "qualified_at",
     "walked_at",
     "n_reopened",
+    "end_step_at",
     "has_steps",
     "is_inferred_history",
 )
@@ -89,18 +91,23 @@ def _summary(walked: ir.Table) -> ir.Table:
     """One row per deal with what its steps say."""
     is_open: Expr = walked.category == "open"
     recorded_end = ~is_open & ~walked.is_inferred
+    first_end = ~is_open & ~walked.is_now & (walked.before_category == "open").fill_null(True)
     reopened = is_open & (walked.before_category != "open").fill_null(False)
     # a deal that starts in a qualified stage is beyond the first one already
     moved = is_open & (walked.before_at.notnull() | walked.is_qualifying)
-    return walked.group_by("opportunity_id").agg(
+    found = walked.group_by("opportunity_id").agg(
         end_at=walked["at"].max(where=recorded_end),
         last_at=walked["at"].max(),
+        first_end_at=walked["at"].max(where=first_end),
+        reopened_at=walked["at"].max(where=reopened),
         step_qualified_at=walked["at"].min(where=walked.is_qualifying),
         walked_at=walked["at"].min(where=moved),
         n_reopened=as_int(reopened).sum(),
         n_open_steps=as_int(is_open).sum(),
         n_recorded=as_int(~walked.is_inferred).sum(),
     )
+    is_final = (found.first_end_at >= found.reopened_at).fill_null(True)
+    return found.mutate(end_step_at=ibis.ifelse(is_final, found.first_end_at, ibis.null(INSTANT)))
 
 
 def _undone(history: ir.Table) -> ir.Table:

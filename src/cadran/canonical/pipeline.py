@@ -35,6 +35,7 @@ HELD = ("n", "qualified_n", "amount", "qualified_amount")
 #: Order of what happens to one deal at one instant: hands change first, the end comes last.
 PLACES = {"transferred": 0, "created": 1, "reopened": 2, "qualified": 3, "amount": 4}
 END = 9
+ENDS = ("won", "lost", "closed")
 
 
 def pipeline_movement(walked: ir.Table, standing: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
@@ -73,18 +74,20 @@ def pipeline_movement(walked: ir.Table, standing: ir.Table, t: Mapping[str, ir.T
 
 def _points(walked: ir.Table, real: ir.Table, t: Mapping[str, ir.Table]) -> ir.Table:
     """One row per instant at which something may move: point_id, moved_at, type, place, opens."""
-    kinds = ibis.cases((real.outcome.isin(["won", "lost"]), real.outcome), else_="closed")
-    ends = real.filter(real.is_closed)
+    unrecorded = real.filter(real.is_closed, real.end_step_at.isnull())
+    was_open = (walked.before_category == "open").fill_null(True)
+    ends = walked.filter(walked.category != "open", was_open, ~walked.is_now)
     again = walked.filter(walked.category == "open", walked.before_category.isin(["won", "lost"]))
+    early = real.filter((real.qualified_at < real.closed_at).fill_null(True))
     fields = {"amount": "amount", "owner_id": "transferred", "pipeline": "transferred"}
     history = t["field_history"]
     changes = history.filter(history.entity_type == "opportunity", history.field.isin(list(fields)))
     return ibis.union(
         _point(real, real.id, real.created_at, "created", 1),
-        _point(ends, ends.id, ends.closed_at, kinds, -1),
-        _point(again, again.opportunity_id, again.before_at, again.before_category, -1),
+        _point(unrecorded, unrecorded.id, unrecorded.closed_at, unrecorded.outcome, -1),
+        _point(ends, ends.opportunity_id, ends["at"], ends.category, -1),
         _point(again, again.opportunity_id, again["at"], "reopened", 1),
-        _point(real, real.id, real.qualified_at, "qualified", 0),
+        _point(early, early.id, early.qualified_at, "qualified", 0),
         _point(changes, changes.entity_id, changes.changed_at, changes.field.substitute(fields), 0),
         *_dressings(real, changes, t),
     )
@@ -129,6 +132,8 @@ def _held(points: ir.Table, real: ir.Table, t: Mapping[str, ir.Table], settings:
         "created_at",
         "created_on",
         "qualified_at",
+        "end_step_at",
+        "outcome",
         opportunity_id="id",
         source="lead_source",
         opportunity_type="type",
@@ -139,6 +144,9 @@ def _held(points: ir.Table, real: ir.Table, t: Mapping[str, ir.Table], settings:
         moved_at=ibis.ifelse(found.opens < 0, ibis.greatest(found.moved_at, found.created_at), found.moved_at)
     )
     found = found.filter(found.moved_at >= found.created_at)
+    is_final = (found.opens < 0) & (found.moved_at == found.end_step_at.coalesce(found.moved_at))
+    kind = ibis.ifelse(is_final, found.outcome.coalesce(found.type), found.type)
+    found = found.mutate(type=kind.substitute({"no_decision": "closed", "disqualified": "closed"}))
     amounts = spans_before(t["field_history"], "opportunity", "amount")
     found = as_of(found, amounts, id="opportunity_id", at="moved_at", field="amount")
     found = with_base(found, t["fx_rate"], settings, amounts={"worth": "amount"}, day="created_on")
@@ -193,5 +201,7 @@ def _staged(rows: ir.Table, walked: ir.Table) -> ir.Table:
     until = walked["at"].lead().over(**order).coalesce(ibis.literal(FAR_AHEAD, INSTANT))
     stays = walked.select("category", "stage", stay_id="opportunity_id", stay_from="at", stay_until=until)
     stays = stays.filter(stays.category == "open")
-    on = [rows.opportunity_id == stays.stay_id, rows.moved_at > stays.stay_from, rows.moved_at <= stays.stay_until]
-    return rows.left_join(stays, on).drop("stay_id", "stay_from", "stay_until", "category")
+    just_before = rows.moved_at - ibis.interval(microseconds=1)
+    rows = rows.mutate(staged_at=ibis.ifelse(rows.type.isin(ENDS), just_before, rows.moved_at))
+    on = [rows.opportunity_id == stays.stay_id, rows.staged_at >= stays.stay_from, rows.staged_at < stays.stay_until]
+    return rows.left_join(stays, on).drop("stay_id", "stay_from", "stay_until", "category", "staged_at")

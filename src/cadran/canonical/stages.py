@@ -171,7 +171,7 @@ def stays(walked: ir.Table, standing: ir.Table, settings: Settings) -> ir.Table:
     is_inferred, `OF_DEAL`, source, opportunity_type; seq (from 1), entered_at, exited_at (NULL while it
     lasts), days (up to the known instant while it lasts), exit_to (next, skip, back, handed_off, won,
     lost; NULL while it lasts), is_regression, is_last, advanced_at (when it went up from here, NULL if
-    it did not) and upto (the position that it went up to).
+    it did not), ended_at (final close of the deal, for its last stay) and upto (the position that it went up to).
 
     Args:
         walked: `steps`.
@@ -197,7 +197,8 @@ def _left(rows: ir.Table, settings: Settings) -> ir.Table:
     same_before = rows.pipeline.identical_to(rows.first_pipeline) & (rows.ladder == rows.first_ladder)
     is_up = same_then & (rows.then_position > rows.position)
     ended = ibis.ifelse(rows.is_closed, ibis.greatest(rows.closed_at, rows["at"]), ibis.null(INSTANT))
-    exited_at = ibis.ifelse(is_last, ended, rows.left_at)
+    exited_at = rows.left_at.coalesce(ibis.ifelse(is_last, ended, ibis.null(INSTANT)))
+    exited_at = ibis.ifelse(is_last & ~rows.is_closed, ibis.null(INSTANT), exited_at)
     exit_to = ibis.cases(
         (is_last & rows.is_won, "won"),
         (is_last & rows.is_closed, "lost"),
@@ -211,6 +212,7 @@ def _left(rows: ir.Table, settings: Settings) -> ir.Table:
     return rows.mutate(
         entered_at=rows["at"],
         exited_at=exited_at,
+        ended_at=ibis.ifelse(is_last, ended, ibis.null(INSTANT)),
         days=days_elapsed(rows["at"], exited_at.coalesce(known)),
         exit_to=exit_to,
         is_last=is_last,
@@ -243,6 +245,7 @@ def skipped(stayed: ir.Table, ladder: Ladder) -> ir.Table:
         "position": over.rung,
         "entered_at": over.advanced_at,
         "exited_at": over.advanced_at,
+        "ended_at": ibis.null(INSTANT),
         "days": ibis.literal(0.0),
         "exit_to": ibis.ifelse(over.is_last & (over.rung == over.last_position), "won", "skip"),
         "is_regression": ibis.literal(False),
@@ -310,7 +313,7 @@ def _ledger(every: ir.Table) -> ir.Table:
         entered_at=every.entered_at.min(),
         advanced_at=every.advanced_at.min(),
         advanced_strict_at=every.exited_at.min(where=is_next & every.advanced_at.notnull() & ~every.is_implied),
-        ended_at=every.exited_at.max(where=every.is_last),
+        ended_at=every.ended_at.max(),
         n_entries=as_int(~every.is_implied).sum(),
         n_regressions=as_int(every.exit_to == "back").sum(),
         n_last=as_int(every.is_last).sum(),
