@@ -196,7 +196,9 @@ class MappingFile:
             refuse("{entity} has no id.", str(block.place), entity=entity)
         *others, last = self._rules(Column("id"), block["id"], block.where("id"))
         # the id of what the file is about must be there; that of something it mentions need not
-        return (*others, replace(last, optional=last.optional and not is_first))
+        # an id joined from several columns is made of those that the report has
+        needed = is_first and last.combine != "join"
+        return (*others, replace(last, optional=last.optional and not needed))
 
     def _columns(self, block: Record, entity: Entity) -> tuple[Rule, ...]:
         columns = block.get("columns")

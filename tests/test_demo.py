@@ -1,0 +1,198 @@
+"""The sample company through the whole path: what was planted is what the terminal says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from click.testing import CliRunner
+
+from cadran.cli import main
+from cadran.config import load_project
+from cadran.engine.query import KpiQuery, RowQuery
+from cadran.jobs.build import build_project
+from cadran.jobs.sync import sync_project
+from cadran.period import Period
+from cadran.sources.demo import write_company
+from cadran.workspace import open_workspace
+
+pytestmark = pytest.mark.slow
+NOW = datetime(2026, 7, 2, 9)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    truths = write_company(folder)
+    project = load_project(folder)
+    found = sync_project(project, now=NOW)
+    return folder, truths, build_project(project, now=NOW, found=found.issues)
+
+
+@pytest.fixture(scope="module")
+def view(demo):
+    return open_workspace(demo[0]).view()
+
+
+def ask(view, kpi, **question):
+    return view.ask(KpiQuery((kpi,), **question)).readings
+
+
+def run(demo, *words):
+    return CliRunner().invoke(main, [*words, "--project", str(demo[0])], catch_exceptions=False)
+
+
+def test_every_file_is_recognised_and_every_row_accounted_for(demo):
+    _, truths, report = demo
+    read = {file["file"]: file for file in report.files}
+    assert set(read) == set(truths.files)
+    for name, planted in truths.files.items():
+        file = read[name]
+        assert file["read"] == file["loaded"] + file["set_aside"] + file["filtered"] + file["skipped"], name
+        assert file["set_aside"] == planted.n_malformed, name
+        assert file["read"] == planted.n_rows + planted.n_totals, name
+
+
+def test_broken_rows_are_named_with_their_file_row_and_value(demo):
+    broken = [str(issue) for issue in demo[2].issues if issue.level == "error"]
+    assert len(broken) == sum(file.n_malformed for file in demo[1].files.values())
+    assert any("deals-2026-06-30.csv:79" in text and "12 k€ ou 15 k€" in text for text in broken)
+
+
+@pytest.mark.parametrize("segment", ["", "SMB", "Mid-market", "Enterprise"])
+def test_the_win_rate_is_the_planted_one_in_every_quarter(demo, view, segment):
+    where = (f"segment = '{segment}'",) if segment else ()
+    found = ask(view, "win_rate", grain="quarter", where=where, start=date(2024, 7, 1), end=date(2026, 7, 1))
+    assert len(found) == 8
+    for reading in found:
+        figure = reading.figure
+        true = demo[1].win_rate(Period(figure.start, figure.end), segment=segment)
+        assert (figure.numerator, figure.denominator) == (true.numerator, true.denominator)
+        assert not figure.partial
+
+
+def test_recurring_revenue_is_the_planted_one_at_every_month_end(demo, view):
+    truths = demo[1]
+    for reading in ask(view, "mrr", grain="month", start=date(2024, 7, 1), end=date(2026, 7, 1)):
+        last = reading.figure.end - timedelta(days=1)
+        rate = next(truths.rates[d] for back in range(11) if (d := last - timedelta(days=back)) in truths.rates)
+        true = truths.mrr.get((last, "EUR"), Decimal(0)) + truths.mrr.get((last, "USD"), Decimal(0)) * rate
+        # each customer is converted to the hundredth of a cent on its own
+        assert abs(reading.value - true) < Decimal("0.05"), last
+
+
+def test_the_planted_drop_is_in_the_conversion_of_its_stage(demo, view):
+    drop = demo[1].drop
+    where = (f"segment = '{drop.segment}'", f"stage = '{drop.stage}'")
+    year_before = drop.day.replace(year=drop.day.year - 1)
+    (before,) = ask(view, "stage_conversion_to_date", where=where, start=year_before, end=drop.day)
+    (after,) = ask(view, "stage_conversion_to_date", where=where, start=drop.day, end=demo[1].until + timedelta(days=1))
+    assert (before.figure.numerator, before.figure.denominator) == (
+        drop.implied_before.numerator,
+        drop.implied_before.denominator,
+    )
+    assert (after.figure.numerator, after.figure.denominator) == (
+        drop.implied_after.numerator,
+        drop.implied_after.denominator,
+    )
+    assert after.high < before.low
+
+
+def test_every_figure_lists_its_rows(view):
+    query = KpiQuery(("win_rate",), start=date(2026, 4, 1), end=date(2026, 7, 1))
+    (reading,) = view.ask(query).readings
+    found = view.rows(RowQuery(query, limit=10_000))
+    counted = [row[found.columns.index("counted")] for row in found.rows]
+    assert len(counted) == found.total == reading.figure.denominator
+    assert counted.count("numerator") == reading.figure.numerator
+
+
+def test_a_past_day_is_answered_as_it_was_known(view):
+    """G-11, T-18: nothing that came later is told."""
+    question = {"start": date(2025, 1, 1), "end": date(2026, 1, 1)}
+    then = ask(view, "win_rate", as_of=date(2025, 6, 30), **question)[0]
+    again = ask(view, "win_rate", as_of=date(2025, 6, 30), **question)[0]
+    now = ask(view, "win_rate", **question)[0]
+    assert then == again
+    assert then.figure.denominator < now.figure.denominator
+    assert then.figure.partial
+
+
+def test_the_terminal_prints_the_fields_that_programs_rely_on(demo):
+    found = run(
+        demo,
+        "kpi",
+        "win_rate",
+        "mrr",
+        "--by",
+        "segment",
+        "--grain",
+        "quarter",
+        "--from",
+        "2026-01-01",
+        "--format",
+        "json",
+    )
+    assert found.exit_code == 0
+    rows = json.loads(found.stdout)
+    names = "kpi version period_start period_end segment value numerator denominator n low high unit currency status reason partial as_of"
+    assert set(names.split()) <= set(rows[0])
+    assert {row["kpi"] for row in rows} == {"win_rate", "mrr"}
+    assert all(isinstance(row["value"], str) and row["currency"] == "EUR" for row in rows if row["kpi"] == "mrr")
+    assert all(
+        0 <= row["low"] <= row["value"] <= row["high"] <= 1 for row in rows if row["kpi"] == "win_rate" and row["n"]
+    )
+
+
+def test_csv_and_json_tell_the_same(demo):
+    words = ["kpi", "new_opportunities", "--grain", "year", "--from", "2025-01-01"]
+    as_json = json.loads(run(demo, *words, "--format", "json").stdout)
+    as_csv = list(csv.DictReader(io.StringIO(run(demo, *words, "--format", "csv").stdout)))
+    assert [row["value"] for row in as_csv] == [str(row["value"]) for row in as_json]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["kpi", "winrate"], "win_rate"),
+        (["kpi", "win_rate", "--by", "segmnt"], "segment"),
+        (["kpi", "win_rate", "--grain", "weekly"], "week"),
+        (["kpi", "win_rate", "--where", "nothing = 1"], "nothing"),
+        (["kpi", "win_rate", "--from", "31/12/2025"], "2026-03-31"),
+        (["rows", "win_rate", "--where", "segment = 'SMB' OR"], "segment"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_says_why(demo, words, said):
+    found = run(demo, *words, "--lang", "en")
+    assert found.exit_code in (1, 2)
+    assert said in found.stderr
+    assert found.stdout == ""
+
+
+def test_explain_shows_the_contract_the_figure_and_the_statement(demo):
+    found = run(demo, "explain", "win_rate", "--lang", "fr")
+    assert found.exit_code == 0
+    for words in ("Taux de gain", "Hypothèse", "Responsable", "SELECT"):
+        assert words in found.stdout
+
+
+def test_check_tells_the_findings_and_exits_with_their_code(demo):
+    found = run(demo, "check", "--lang", "fr")
+    assert found.exit_code == 3
+    assert "12 k€ ou 15 k€" in found.stdout
+
+
+def test_building_again_without_a_change_gives_the_same_figures(demo, view):
+    """G-11: byte-identical."""
+    folder = demo[0]
+    query = KpiQuery(
+        ("win_rate", "mrr", "nrr", "lead_response_hours", "sales_velocity"), by=("segment",), grain="quarter"
+    )
+    build_project(load_project(folder), now=NOW + timedelta(hours=1))
+    later = open_workspace(folder).view()
+    assert later.meta.name != view.meta.name
+    assert [r for r in later.ask(query).readings] == [r for r in view.ask(query).readings]
