@@ -1,7 +1,7 @@
 """The columns of one file, step by step: wall clock, exact number, typed value, and what is wrong.
 
 A column is named ``<number of the entity>.<canonical column>``; its wall clock has ``~`` after the
-name, its bare number ``-``, its exact number ``#``, beside the marks of `canonical.texts`.
+name, its bare number ``-``, its digits ``#``, beside the marks of `canonical.texts`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from cadran.canonical import normalise as n
 from cadran.canonical import taxonomy
 from cadran.canonical.days import utc_to_local
 from cadran.canonical.evidence import LAYOUTS, MOMENTS, NUMBERS
-from cadran.canonical.schema import TYPES
 from cadran.canonical.texts import LACKS, TEXT, TIMES
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from cadran.canonical.rules import Bound, BoundRule, Rule
     from cadran.canonical.schema import Expr
 
-WALL, BARE, EXACT = "~", "-", "#"
+WALL, BARE, DIGITS = "~", "-", "#"
 #: Between the connection and the text of a reference that is resolved later, by `canonical.links`.
 BY = ":~{ref}:"
 CURRENCIES = ("currency", "from_currency", "to_currency")
@@ -64,7 +63,7 @@ class Cells:
         return [*self.rules, *(f"{number}._when" for number, e in enumerate(self.bound.entities) if e.when)]
 
     def walls(self, texts: ir.Table) -> dict[str, Expr]:
-        """The wall clock of every date and time, and the digits of every number."""
+        """The wall clock of every date and time, and every number without what is around it."""
         found = {
             name + WALL: n.wall_clock(texts[name + TEXT], self._order(rule), self._layouts(rule))
             for name, rule in self.rules.items()
@@ -73,19 +72,17 @@ class Cells:
         numbers = (name for name, rule in self.rules.items() if rule.rule.type in NUMBERS)
         return found | {name + BARE: n.bare(texts[name + TEXT]) for name in numbers}
 
-    def exacts(self, walls: ir.Table) -> dict[str, Expr]:
-        """The exact number of every amount, rate and share."""
-        return {
-            name + EXACT: self._exact(walls[name + BARE], rule)
-            for name, rule in self.rules.items()
-            if rule.rule.type in NUMBERS
-        }
-
-    def _exact(self, stripped: Expr, rule: BoundRule) -> Expr:
-        sign = next((self.decisions.decimals[h] for h in rule.headers if h in self.decisions.decimals), ".")
-        if rule.rule.type == "money":  # an amount in percent is no amount
-            stripped = ibis.ifelse(stripped.contains("%"), ibis.null("string"), stripped)
-        return n.number(stripped, sign, rule.rule.scale)
+    def digits(self, walls: ir.Table) -> dict[str, Expr]:
+        """The digits of every number, with a decimal point."""
+        found: dict[str, Expr] = {}
+        for name, rule in self.rules.items():
+            if rule.rule.type in NUMBERS:
+                sign = next((self.decisions.decimals[h] for h in rule.headers if h in self.decisions.decimals), ".")
+                plain = n.digits(walls[name + BARE], sign)
+                # an amount in percent is no amount
+                is_odd = walls[name + BARE].contains("%") if rule.rule.type == "money" else ibis.literal(False)
+                found[name + DIGITS] = ibis.ifelse(is_odd, ibis.null("string"), plain)
+        return found
 
     def _layouts(self, rule: BoundRule) -> list[str]:
         """Layouts that occur; a constant, and a column that had its type already, are ISO."""
@@ -96,9 +93,9 @@ class Cells:
     def _order(self, rule: BoundRule) -> str:
         return next((self.decisions.orders[h] for h in rule.headers if h in self.decisions.orders), "DMY")
 
-    def values(self, exacts: ir.Table) -> dict[str, Expr]:
+    def values(self, digits: ir.Table) -> dict[str, Expr]:
         """The typed value of every column; NULL where it could not be converted."""
-        found = {name: self._value(exacts, name, rule) for name, rule in self.rules.items()}
+        found = {name: self._value(digits, name, rule) for name, rule in self.rules.items()}
         for name, rule in self.rules.items():
             gate = f"{name.split('.')[0]}.{rule.rule.when_column}"
             if rule.rule.when_column:
@@ -125,7 +122,7 @@ class Cells:
             case "int":
                 return n.whole(text)
             case "money" | "decimal" | "float":
-                number = _number(walls[name + EXACT], rule.rule)
+                number = n.number(walls[name + DIGITS], walls[name + BARE], rule.rule.type, rule.rule.scale)
                 return number * n.whole(walls[name + TIMES]) if rule.times else number
             case _:
                 return self._text(text, name, rule.rule)
@@ -137,9 +134,11 @@ class Cells:
         """UTC: by the cell's own offset, else by the zone of the file; days start in that of the company."""
         if rule.dates == "epoch" or self.bound.mapping.options.dates == "epoch":
             return wall
+        here = n.to_utc(wall, self.zone)
+        zone = self._zone(rule)
+        local = here if zone == self.zone else ibis.ifelse(n.has_clock(text), n.to_utc(wall, zone), here)
         told = wall - n.offset_seconds(text).as_interval("s")
-        here, there = n.to_utc(wall, self.zone), n.to_utc(wall, self._zone(rule))
-        return ibis.cases((n.has_offset(text), told), (n.has_clock(text), there), else_=here)
+        return ibis.ifelse(n.has_offset(text), told, local)
 
     def _day(self, text: Expr, wall: Expr, rule: Rule) -> Expr:
         """The day that is written; an instant is the day on which it falls in the zone of the company."""
@@ -174,21 +173,17 @@ class Cells:
             if name == "0.id":
                 yield text.isnull(), "missing_id", name, text
             if rule.rule.type == "money":
-                exact = typed[name + EXACT]
-                yield n.money(exact).isnull() & exact.notnull(), "bad_decimals", name, text
+                fine = n.too_fine(typed[name + DIGITS], typed[name + BARE], rule.rule.scale)
+                yield fine, "bad_decimals", name, text
             if code := _code(rule.rule):
                 yield text.notnull() & self._converted(typed, name, rule).isnull(), code, name, text
 
     def _converted(self, typed: ir.Table, name: str, rule: BoundRule) -> Expr:
         """What a cell was converted to, before it was emptied or filled for other reasons."""
-        if rule.rule.type in MOMENTS | NUMBERS:
-            return typed[name + (WALL if rule.rule.type in MOMENTS else EXACT)]
+        if rule.rule.type in MOMENTS:
+            return typed[name + WALL]
         filled = rule.rule.when_column or rule.column == "currency"
         return self._value(typed, name, rule) if filled else typed[name]
-
-
-def _number(exact: Expr, rule: Rule) -> Expr:
-    return n.money(exact) if rule.type == "money" else exact.try_cast(TYPES[rule.type])
 
 
 def _code(rule: Rule) -> str:

@@ -59,12 +59,23 @@ def evidence(raw: ir.Table, bound: Bound) -> ir.Table:
     unclear cell) and the signs of currencies seen. Dates: one count per layout of `LAYOUTS`,
     ``day_first``, ``month_first``, ``unclear`` and ``example``.
     """
+    read = _converted(bound, raw)
+    cells = raw.select(**{header: n.clean(raw[header]) for header in read}) if read else raw.select("_row")
+    numbers = [header for header, rule in read.items() if rule.rule.type in NUMBERS]
+    packed = cells.mutate(**{f"-{BAR}{header}": _packed(cells[header]) for header in numbers})
     measures: dict[str, Expr] = {}
-    for header, rule in _converted(bound, raw).items():
-        text = n.clean(raw[header])
-        found = _number_measures(text) if rule.rule.type in NUMBERS else _date_measures(text)
+    for header in read:
+        text = packed[header]
+        is_number = header in numbers
+        found = _number_measures(text, packed[f"-{BAR}{header}"]) if is_number else _date_measures(text)
         measures.update({f"{name}{BAR}{header}": value for name, value in found.items()})
-    return raw.aggregate(n_rows=raw.count(), **measures)
+    return packed.aggregate(n_rows=packed.count(), **measures)
+
+
+def _packed(text: Expr) -> Expr:
+    """A number without anything but digits and signs."""
+    bare = text.translate(n.SPACES + "'’€$£¥%()-+", "")
+    return ibis.ifelse(bare.upper() != bare.lower(), bare.re_replace("[A-Za-z]+$|^[A-Za-z]+", ""), bare)
 
 
 def _converted(bound: Bound, raw: ir.Table) -> dict[str, BoundRule]:
@@ -76,8 +87,7 @@ def _converted(bound: Bound, raw: ir.Table) -> dict[str, BoundRule]:
     return found
 
 
-def _number_measures(text: Expr) -> dict[str, Expr]:
-    bare = text.translate(n.SPACES + "'’€$£¥%()-+", "").re_replace("[A-Za-z]+$|^[A-Za-z]+", "")
+def _number_measures(text: Expr, bare: Expr) -> dict[str, Expr]:
     # a sign that repeats groups digits; one that comes after the other, or before other than three
     # digits, or after a leading zero or more than three digits, is the decimal sign
     unclear: Expr = bare.re_search(r"^[1-9]\d{0,2}[.,]\d{3}$")

@@ -97,14 +97,15 @@ def converted(raw: ir.Table, bound: Bound, decisions: Decisions, export: Export)
     cells = Cells(bound, decisions, export.zone)
     filled = texts(raw.filter(kept(raw, bound.row_filter)), bound, cells.rules)
     walls = filled.mutate(**cells.walls(filled))
-    exacts = walls.mutate(**cells.exacts(walls))
-    typed = exacts.mutate(**cells.values(exacts))
+    digits = walls.mutate(**cells.digits(walls))
+    typed = digits.mutate(**cells.values(digits))
     checked = typed.mutate(**{PROBLEM: _problem(typed, cells)})
-    return _without_repeats(checked, bound).select(ROW, PROBLEM, *cells.names)
+    return checked.select(ROW, PROBLEM, *cells.names)
 
 
 def tables_of(wide: ir.Table, raw: ir.Table, bound: Bound, decisions: Decisions, export: Export) -> Landing:
     """The tables of `converted` rows, read from where they are kept."""
+    wide = _without_repeats(wide, bound)
     good = wide.filter(wide[PROBLEM].isnull())
     tables: dict[str, ir.Table] = {}
     for number, entity in enumerate(bound.entities):
@@ -142,17 +143,18 @@ def _problem(typed: ir.Table, cells: Cells) -> Expr:
     return ibis.cases(*branches, else_=ibis.null(REASON)) if branches else ibis.null(REASON)
 
 
-def _without_repeats(checked: ir.Table, bound: Bound) -> ir.Table:
-    """The rows, all but the last of those that have the same id marked as repeats."""
+def _without_repeats(wide: ir.Table, bound: Bound) -> ir.Table:
+    """The rows, all but the last of the good ones that have the same id marked as repeats."""
     first = bound.entities[0] if bound.entities else None
     if first is None or first.numbered or first.cell:
-        return checked
-    alone = checked.mutate(_good=checked[PROBLEM].isnull())
-    rank = ibis.row_number().over(group_by=[alone["_good"], alone["0.id"]], order_by=ibis.desc(alone[ROW]))
-    ranked = alone.mutate(_rank=rank)
-    again = ibis.struct({"code": "duplicate_id", "field": "0.id", "value": ranked["0.id"]}).cast(REASON)
-    problem = ibis.ifelse(ranked["_good"] & (ranked["_rank"] > 0), again, ranked[PROBLEM])
-    return ranked.mutate(**{PROBLEM: problem})
+        return wide
+    good = wide.filter(wide[PROBLEM].isnull())
+    ids = good.group_by(_id=good["0.id"]).agg(_last=good[ROW].max(), _n=good.count())
+    several = ids.filter(ids["_n"] > 1)  # few, so that the join costs nothing
+    joined = wide.left_join(several, wide["0.id"] == several["_id"])
+    again = ibis.struct({"code": "duplicate_id", "field": "0.id", "value": joined["0.id"]}).cast(REASON)
+    repeats = joined[PROBLEM].isnull() & (joined[ROW] < joined["_last"])
+    return joined.mutate(**{PROBLEM: ibis.ifelse(repeats, again, joined[PROBLEM])}).drop("_id", "_last", "_n")
 
 
 def _rows(good: ir.Table, number: int, entity: BoundEntity) -> ir.Table:

@@ -114,7 +114,10 @@ def label_channel(text: Expr) -> Expr:
     Args:
         text: A lead source, or a channel group, in English or French; a canonical name is itself.
     """
-    word = _word(text)
+    return _by_label(_word(text))
+
+
+def _by_label(word: Expr) -> Expr:
     return ibis.cases(
         *((word.isin((channel.replace("_", " "), *LABELS[channel])), channel) for channel in CHANNELS),
         else_=ibis.null("string"),
@@ -123,7 +126,10 @@ def label_channel(text: Expr) -> Expr:
 
 def tag_channel(source: Expr, medium: Expr) -> Expr:
     """The channel that UTM tags say, else NULL: the medium first, the source where it is needed."""
-    said, by = _word(source), _word(medium)
+    return _by_tags(_word(source), _word(medium))
+
+
+def _by_tags(said: Expr, by: Expr) -> Expr:
     social, search = said.isin(SOCIAL), said.isin(SEARCH)
     return ibis.cases(
         (by.isin(PAID) & social, "paid_social"),
@@ -149,11 +155,14 @@ def with_channel(entity: str, table: ir.Table) -> ir.Table:
     if entity not in FROM:
         return table
     (source, medium, _), labels = FROM[entity]
-    found = [table["channel"]]
+    # the folded words are a step of their own: they are compared with hundreds of others
+    columns = dict.fromkeys(name for name in (source, medium, *labels) if name)
+    words = table.mutate(**{f"_word|{name}": _word(table[name]) for name in columns})
+    found = [words["channel"]]
     if medium:
-        found.append(tag_channel(table[source], table[medium]))
-    found += [label_channel(table[name]) for name in labels]
-    return table.mutate(channel=ibis.coalesce(*found))
+        found.append(_by_tags(words[f"_word|{source}"], words[f"_word|{medium}"]))
+    found += [_by_label(words[f"_word|{name}"]) for name in labels]
+    return words.mutate(channel=ibis.coalesce(*found)).select(table.columns)
 
 
 def unmapped(entity: str, table: ir.Table) -> ir.Table:
