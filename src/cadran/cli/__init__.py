@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cadran.errors import Issue
+    from cadran.workspace import Workspace
 
 
 class _Verbs(click.Group):
@@ -194,12 +195,11 @@ def rows(ids: Sequence[str], limit: int, offset: int, project: Path, output: Out
 @output_options
 def serve(host: str, port: int, project: Path, output: Output) -> None:
     """Serve the cockpit and the JSON API."""
-    from cadran.web.app import create_app
     from cadran.workspace import open_workspace
 
     workspace = open_workspace(project)
     output.prefer(workspace.project.languages)
-    _serve(create_app(workspace), host, port, output)
+    _serve(workspace, host, port, output)
 
 
 @main.command()
@@ -227,14 +227,16 @@ def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> No
         output.readings(view.ask(KpiQuery(board.kpis)), view)
     output.note("Ask for more with `cadran kpi win_rate --by segment --project {root}`.", root=str(folder))
     if served:
-        from cadran.web.app import create_app
-
-        _serve(create_app(workspace), "127.0.0.1", port, output)
+        _serve(workspace, "127.0.0.1", port, output)
 
 
-def _serve(app: Any, host: str, port: int, output: Output) -> None:
+def _serve(workspace: Workspace, host: str, port: int, output: Output) -> None:
     import uvicorn
 
+    from cadran.api import create_api
+    from cadran.web.app import create_app
+
+    app = create_app(workspace, api=create_api(workspace))
     output.note("Cockpit: {address} (stop with Ctrl+C)", address=f"http://{host}:{port}")
     uvicorn.run(app, host=host, port=port, log_level="warning")
 
