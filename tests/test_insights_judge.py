@@ -149,3 +149,16 @@ def test_means_and_ratios_of_sums_carry_the_interval_of_their_cases():
     assert round(reading(mean).low, 4) == 3.3341
     delta = figure(kpi(interval="delta"), value=5.5, n=10, moments=Moments(10, 55, 10, 385, 10, 55))
     assert round(reading(delta).high, 4) == 7.6659
+
+
+def test_a_cycle_is_held_against_its_frozen_baseline_and_not_against_last_month():
+    """T-73: 10 to 20 % under the 60 days of the baseline year, whatever last month was."""
+    cycle = kpi(
+        id="sales_cycle_days", unit="days", direction="down", interval="mean", targets=(target("48", high=Decimal(54)),)
+    )
+    certain = figure(cycle, value=50.0, n=400, moments=Moments(400, 20_000, 400, 1_040_000, 400, 20_000))
+    after_a_bad_month = figure(cycle, value=80.0, n=400, moments=Moments(400, 32_000, 400, 2_600_000, 400, 32_000))
+    after_a_good_month = figure(cycle, value=40.0, n=400, moments=Moments(400, 16_000, 400, 700_000, 400, 16_000))
+    assert reading(certain, after_a_bad_month).verdict == reading(certain, after_a_good_month).verdict == "on_track"
+    few = figure(cycle, value=50.0, n=5, moments=Moments(5, 250, 5, 14_000, 5, 250))
+    assert reading(few).verdict == "cannot_tell"
