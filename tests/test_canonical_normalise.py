@@ -116,7 +116,9 @@ def test_amounts_in_another_currency_than_the_company_are_not_taken_for_its_own(
         land(from_text("Id | Amount\n1 | $12.50"), deals())
     with pytest.raises(MappingError, match="several currency signs"):
         land(from_text("Id | Amount\n1 | £12.50\n2 | €3.00"), deals())
-    assert land(from_text("Id | Amount\n1 | $12.50"), deals(), currency="CAD").only("opportunity", "currency") == ["CAD"]
+    assert land(from_text("Id | Amount\n1 | $12.50"), deals(), currency="CAD").only("opportunity", "currency") == [
+        "CAD"
+    ]
     assert land(from_text("Id | Amount\n1 | $12.50"), deals("options: {currency: USD}")).only(
         "opportunity", "currency"
     ) == ["USD"]

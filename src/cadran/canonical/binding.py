@@ -122,6 +122,9 @@ def _bound(rule: EntityRule, key: BoundRule, headers: Headers, columns: tuple[Ru
     for column in columns:
         if column.column not in found and (bound := _rule(column, headers)):
             found[column.column] = bound
+    for column in columns:  # a default also stands for a header that the file may lack
+        if column.column not in found and column.default is not None:
+            found[column.column] = BoundRule(replace(column, sources=(), constant=column.default, when=()), ())
     when = _clauses(rule.when, headers, rule.where)
     return BoundEntity(rule.entity, key, tuple(found.values()), rule.numbered, rule.merge, "", when, rule.where)
 

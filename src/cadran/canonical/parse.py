@@ -212,8 +212,8 @@ class MappingFile:
         return tuple(rule for name in columns for rule in self._rules(known[name], columns[name], columns.where(name)))
 
     def _rules(self, column: Column, value: Any, where: str) -> list[Rule]:
-        """The rules of one column: one, or several alternatives written as a list of mappings."""
-        if isinstance(value, list) and any(isinstance(item, Record) for item in value):
+        """The rules of one column: one, or alternatives, written as a list of mappings or of lists."""
+        if isinstance(value, list) and any(isinstance(item, Record | list) for item in value):
             rules = [self._rule(column, item, where) for item in value]
             return [replace(r, optional=True) for r in rules[:-1]] + rules[-1:]
         return [self._rule(column, value, where)]
