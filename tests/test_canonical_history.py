@@ -109,6 +109,15 @@ def test_a_stage_of_which_nothing_is_recorded_is_unknown():
     assert known("2026-02-28", opportunity=[deal()])["a"]["stage"] is None
 
 
+def test_where_changes_of_stage_are_recorded_a_deal_without_any_has_always_been_where_it_is():
+    elsewhere = change("2026-01-15", "Qualif", "Demo", entity_id="b")
+    later = won(id="c")
+
+    found = known("2026-02-28", opportunity=[deal(), later], field_history=[elsewhere])
+
+    assert [found["a"]["stage"], found["c"]["stage"]] == ["Demo", None]
+
+
 def test_a_record_untouched_since_is_known_as_it_is():
     assert known("2026-02-28", opportunity=[deal(updated_at="2026-01-20")])["a"]["stage"] == "Demo"
 
@@ -224,6 +233,16 @@ def test_what_a_later_export_records_does_not_reach_into_an_earlier_one():
 
     assert known(FEB, **rows)["a"]["stage"] == "Demo"
     assert known(FEB, "field_history", **rows) == {}
+
+
+def test_changes_exported_late_serve_for_the_time_before_the_deal_was_exported():
+    """A file of changes that comes after the file of deals still tells their past."""
+    rows = {
+        "opportunity": [deal(valid_from=JAN)],
+        "field_history": [change("2026-01-15", "Qualif", "Demo"), change("2026-02-15", "Demo", "Proposal")],
+    }
+
+    assert [row["new_value"] for row in known(FEB, "field_history", **rows).values()] == ["Demo"]
 
 
 def test_past_versions_of_accounts_and_owners_are_at_hand():

@@ -134,11 +134,17 @@ def _rolled_back(table: ir.Table, changes: ir.Table, name: str, known: Expr) -> 
     }
     found = found.mutate(**{f"now_{f}": found[f] for f in fields}).mutate(**values)
     if name == "opportunity":
-        found = _stage_then(found, own, known)
+        found = _stage_then(found, own, _recording(changes), known)
     return found.select(*table.columns)
 
 
-def _stage_then(found: ir.Table, stages: ir.Table, known: Expr) -> ir.Table:
+def _recording(changes: ir.Table) -> ir.Table:
+    """The connections that record changes of stage: where none is recorded, none was made."""
+    stages = changes.filter(changes.entity_type == "opportunity", changes.field == "stage")
+    return stages.select(recording="connection_id").distinct()
+
+
+def _stage_then(found: ir.Table, stages: ir.Table, recording: ir.Table, known: Expr) -> ir.Table:
     """Deals exported only later with the stage they were in, NULL if unknown, open if they closed later."""
     stages = stages.filter(stages.field == "stage")
     entry = stages.group_by(entry_id="entity_id", entry_stage="new_value").agg(entry_at=stages.changed_at.max())
@@ -147,11 +153,13 @@ def _stage_then(found: ir.Table, stages: ir.Table, known: Expr) -> ir.Table:
     past = past.mutate(place=last).filter(lambda t: t.place == 0).select(past_id="entity_id", past_stage="new_value")
     joined = found.left_join(past, found.id == past.past_id)
     joined = joined.left_join(entry, [joined.id == entry.entry_id, joined.now_stage == entry.entry_stage])
+    joined = joined.left_join(recording, joined.connection_id == recording.recording)
     is_closed = joined.is_closed.fill_null(joined.is_won.notnull())
     planned = joined.closed_at.coalesce(joined.expected_close_on.cast(INSTANT), joined.valid_from)
     reopened = joined.is_back & is_closed & (joined.entry_at.coalesce(planned) >= known)
     untouched = (joined.updated_at < known).fill_null(False)
-    settled = ~joined.is_back | untouched | (is_closed & ~reopened & joined.has_stage.isnull())
+    unchanged = joined.has_stage.isnull() & ~reopened & (is_closed | joined.recording.notnull())
+    settled = ~joined.is_back | untouched | unchanged
     recorded = ibis.ifelse(joined.has_stage.notnull(), joined.was_stage, ibis.null("string"))
     values = {"stage": ibis.ifelse(settled, joined.now_stage, recorded.coalesce(joined.past_stage))}
     for column in ENDING:
@@ -165,22 +173,29 @@ def _stage_then(found: ir.Table, stages: ir.Table, known: Expr) -> ir.Table:
 def _known_changes(every: Mapping[str, ir.Table], explicit: ir.Table, known: Expr) -> ir.Table:
     """Changes known then, those that versions imply included.
 
-    What a later export tells of a record that an earlier one already described is left out: until
-    that later export, the earlier one was all that was known.
+    What happened to a record after an export that described it, and was told by a later export only,
+    is left out: until that later export, the earlier one was all that was known.
     """
-    described = ibis.union(
-        *(
-            every[name].filter(every[name].valid_from <= known).select(known_id="id", known_type=ibis.literal(name))
-            for name in TRACKED
-        )
-    )
+    described = ibis.union(*(_described(every[name], name, known) for name in TRACKED))
     later = explicit.filter(explicit.valid_from > known)
     later = later.anti_join(
-        described, [later.entity_id == described.known_id, later.entity_type == described.known_type]
+        described,
+        [
+            later.entity_id == described.known_id,
+            later.entity_type == described.known_type,
+            later.changed_at > described.described_at,
+        ],
     )
     earlier = explicit.filter((explicit.valid_from <= known).fill_null(True))
     implied = inferred_changes(every, every["field_history"])
     return ibis.union(earlier, later, implied.filter(implied.valid_from <= known))
+
+
+def _described(table: ir.Table, name: str, known: Expr) -> ir.Table:
+    """The records of one entity that were described by then, and when last."""
+    seen = table.filter(table.valid_from <= known)
+    found = seen.group_by(known_id="id").agg(described_at=seen.valid_from.max())
+    return found.select("known_id", "described_at", known_type=ibis.literal(name))
 
 
 def _versions(table: ir.Table, known: Expr) -> ir.Table:
