@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import pyarrow as pa
@@ -12,7 +12,9 @@ import pyarrow as pa
 from cadran.canonical.evidence import decide, evidence
 from cadran.canonical.landing import Export, landed
 from cadran.canonical.mapping import bind, load_mappings, match
-from cadran.canonical.rules import Bound
+
+if TYPE_CHECKING:
+    from cadran.canonical.rules import Bound
 
 WHEN = datetime(2026, 10, 1)
 

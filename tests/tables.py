@@ -15,9 +15,9 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from cadran.canonical.derive import deal_tables, publish
-from cadran.canonical.settings import Settings
 from cadran.canonical.entities import COMMON, ENTITIES
 from cadran.canonical.schema import empty, schema_of
+from cadran.canonical.settings import Settings
 
 #: When rows were known unless a test says otherwise: before anything it is about.
 KNOWN_FROM = "2000-01-01"

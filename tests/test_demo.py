@@ -195,4 +195,4 @@ def test_building_again_without_a_change_gives_the_same_figures(demo, view):
     build_project(load_project(folder), now=NOW + timedelta(hours=1))
     later = open_workspace(folder).view()
     assert later.meta.name != view.meta.name
-    assert [r for r in later.ask(query).readings] == [r for r in view.ask(query).readings]
+    assert later.ask(query).readings == view.ask(query).readings

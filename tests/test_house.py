@@ -46,18 +46,30 @@ def test_every_error_has_an_exit_code_and_a_status():
 def test_every_table_and_layer_of_the_architecture_is_the_one_that_is_checked():
     config = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     layers = re.findall(r'"([^"]+)"', re.search(r"layers = \[(.*?)\n\]", config, re.DOTALL).group(1))
-    line = next(t for t in (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines() if t.startswith("`cli` ▸"))
+    line = next(
+        t for t in (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines() if t.startswith("`cli` ▸")
+    )
     assert [part.strip("` ") for part in line.split("▸")] == layers
     rooms = {p.stem for p in SOURCE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()} - {"__init__"}
     assert rooms == {room for layer in layers for room in layer.split(" | ")}
 
 
 def test_no_module_is_longer_than_its_room_allows():
-    long = {p.relative_to(SOURCE): n for p in SOURCE.rglob("*.py") if (n := len(p.read_text(encoding="utf-8").splitlines())) > 450}
+    long = {
+        p.relative_to(SOURCE): n
+        for p in SOURCE.rglob("*.py")
+        if (n := len(p.read_text(encoding="utf-8").splitlines())) > 450
+    }
     assert long == {}
 
 
 def test_the_product_speaks_of_itself_alone():
     words = re.compile(r"/work/|shared/|subagent|helper session|claude|anthropic", re.IGNORECASE)
-    files = [*SOURCE.rglob("*.py"), *SOURCE.rglob("*.yml"), *SOURCE.rglob("*.po"), *SOURCE.rglob("*.html"), *ROOT.glob("*.md")]
+    files = [
+        *SOURCE.rglob("*.py"),
+        *SOURCE.rglob("*.yml"),
+        *SOURCE.rglob("*.po"),
+        *SOURCE.rglob("*.html"),
+        *ROOT.glob("*.md"),
+    ]
     assert [str(p) for p in files if words.search(p.read_text(encoding="utf-8"))] == []

@@ -20,9 +20,9 @@ import ibis
 import pyarrow as pa
 
 from cadran.canonical.calendars import SCHEMA as WORKING_MINUTES
-from cadran.canonical.settings import Settings
 from cadran.canonical.entities import ENTITIES, day_of, published_columns
 from cadran.canonical.schema import schema, schema_of
+from cadran.canonical.settings import Settings
 from cadran.catalogue.definition import Catalogue, Dimension, Kpi, Measure
 from cadran.engine.query import Context
 from cadran.period import Calendar, local_day

@@ -17,8 +17,8 @@ import duckdb
 import ibis
 import pyarrow as pa
 
-from cadran.canonical.settings import Settings
 from cadran.canonical.entities import ENTITIES, day_of, published_columns
+from cadran.canonical.settings import Settings
 from cadran.engine.query import Context
 from cadran.period import Calendar, local_day
 from cadran.store.warehouse import SnapshotMeta
