@@ -200,6 +200,6 @@ def _described(table: ir.Table, name: str, known: Expr) -> ir.Table:
 
 def _versions(table: ir.Table, known: Expr) -> ir.Table:
     """Every version known then; the first also when it was exported later but existed."""
-    first = table.valid_from.min().over(group_by=table.id)
-    existed = (table.valid_from == first) & (table.created_at < known).fill_null(True)
-    return table.filter((table.valid_from <= known) | existed)
+    rows = table.mutate(first_from=table.valid_from.min().over(group_by=table.id))
+    existed = (rows.valid_from == rows.first_from) & (rows.created_at < known).fill_null(True)
+    return rows.filter((rows.valid_from <= known) | existed).drop("first_from")
