@@ -12,7 +12,7 @@ import ibis
 from cadran.canonical.schema import TYPES, Expr, conform, schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     import ibis.expr.types as ir
 
@@ -77,7 +77,7 @@ def inferred_changes(landed: Mapping[str, ir.Table], explicit: ir.Table) -> ir.T
     return conform(silent, schema_of("field_history"))
 
 
-def _differences(table: ir.Table, name: str, fields: Iterable[str]) -> ir.Table:
+def _differences(table: ir.Table, name: str, fields: tuple[str, ...]) -> ir.Table:
     """One row per field and version of one entity that differs from the version before."""
     order: Order = {"group_by": table.id, "order_by": table.valid_from}
     versions = table.mutate(
@@ -86,36 +86,35 @@ def _differences(table: ir.Table, name: str, fields: Iterable[str]) -> ir.Table:
         **{f"before_{f}": table[f].lag().over(**order) for f in fields},
     )
     versions = versions.filter(versions.version > 0)
-    return ibis.union(*(_difference(versions, name, field) for field in fields))
-
-
-def _difference(versions: ir.Table, name: str, field: str) -> ir.Table:
-    old, new = versions[f"before_{field}"], versions[field]
-    changed = versions.filter(~old.identical_to(new))
-    exact = _ending(changed, field) if name == "opportunity" else ibis.null(TYPES["timestamp"])
+    # One row per field and a choice among columns: a union of one query per field plans far slower.
+    pairs = versions.cross_join(ibis.array(list(fields)).unnest().name("field").as_table())
+    old = ibis.cases(*((pairs.field == f, pairs[f"before_{f}"].cast("string")) for f in fields))
+    new = ibis.cases(*((pairs.field == f, pairs[f].cast("string")) for f in fields))
+    changed = pairs.mutate(old_value=old, new_value=new)
+    changed = changed.filter(~changed.old_value.identical_to(changed.new_value))
+    exact = _ending(changed) if name == "opportunity" else ibis.null(TYPES["timestamp"])
     return changed.select(
-        id=changed.id.concat(":", field, ":", changed.version.cast("string")),
-        connection_id=changed.connection_id,
-        source_system=changed.source_system,
-        valid_from=changed.valid_from,
+        "connection_id",
+        "source_system",
+        "valid_from",
+        "field",
+        "old_value",
+        "new_value",
+        "before_at",
+        id=changed.id.concat(":", changed.field, ":", changed.version.cast("string")),
         is_inferred=ibis.literal(True),
         entity_type=ibis.literal(name),
         entity_id=changed.id,
-        field=ibis.literal(field),
-        old_value=changed[f"before_{field}"].cast("string"),
-        new_value=changed[field].cast("string"),
         changed_at=exact.coalesce(changed.valid_from),
         uncertainty_from=ibis.ifelse(exact.isnull(), changed.before_at, ibis.null(TYPES["timestamp"])),
-        before_at=changed.before_at,
     )
 
 
-def _ending(changed: ir.Table, field: str) -> Expr:
+def _ending(changed: ir.Table) -> Expr:
     """The time of close when it lies between the two versions and the field changes with it."""
-    if field not in {"stage", "is_closed"}:
-        return ibis.null(TYPES["timestamp"])
     between = (changed.closed_at > changed.before_at) & (changed.closed_at <= changed.valid_from)
     ends = changed.is_closed.fill_null(changed.is_won.notnull()) & between.fill_null(False)
+    ends = ends & changed.field.isin(["stage", "is_closed"])
     return ibis.ifelse(ends, changed.closed_at, ibis.null(TYPES["timestamp"]))
 
 
