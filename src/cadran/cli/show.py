@@ -185,7 +185,8 @@ def _line(
     return [
         kpi.name(language),
         period + (" *" if figure.partial else ""),
-        *(segment_name(figure.segment.get(name), language) for name in segments),
+        # a KPI that is not broken down this way has no segment, which is not a segment without a name
+        *(segment_name(figure.segment[name], language) if name in figure.segment else "" for name in segments),
         value,
         interval,
         str(figure.n),
