@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from landing import from_text, land, mapping_of, raw_table
 
 from cadran.errors import MappingError, fill
+from landing import from_text, land, mapping_of, raw_table
 
 DEALS = """
 name: deals

@@ -5,12 +5,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from landing import from_text, land_shipped, raw_table
 
 from cadran.canonical.entities import ENTITIES
 from cadran.canonical.mapping import bind, match, shipped_mappings
 from cadran.config import Record, load_yaml
 from cadran.errors import MappingError
+from landing import from_text, land_shipped, raw_table
 
 FACTS = (
     Path(__file__).resolve().parents[2] / "shared" / "data" / "crm-export-headers" / "salesforce-data-export-headers"

@@ -246,7 +246,7 @@ class _Reader:
     def _ask(self, question: str, rule: Rule, line: str, **params: object) -> NoReturn:
         """Stop with a question whose hint is the line to add, and the file to add it to."""
         mapping = self.bound.mapping
-        hint = "Add `options: {{{line}}}` to {file}, as is true of this file."
+        hint = "Add `options: {{{line}}}` to {file}, as is true of it."
         if mapping.is_shipped:
             hint = "Write mappings/{name}.yml with `extends: {name}` and `options: {{{line}}}`, as is true of it."
         raise MappingError(

@@ -1,0 +1,120 @@
+"""Sources and tags → channels, in both languages; what is not known is listed and never guessed."""
+
+import ibis
+import pytest
+
+from cadran.canonical.schema import schema_of
+from cadran.canonical.taxonomy import CHANNELS, LABELS, label_channel, tag_channel, unmapped, with_channel
+
+
+def labels(*texts):
+    table = ibis.memtable({"text": list(texts)}, schema={"text": "string"})
+    found = ibis.duckdb.connect().to_pyarrow(table.select("text", channel=label_channel(table.text))).to_pylist()
+    return {row["text"]: row["channel"] for row in found}
+
+
+def tags(source, medium):
+    table = ibis.memtable({"s": [source], "m": [medium]}, schema={"s": "string", "m": "string"})
+    return ibis.duckdb.connect().execute(table.select(c=tag_channel(table.s, table.m)))["c"][0]
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        ("organic_search", ["Organic Search", "ORGANIC_SEARCH", "SEO", "Recherche organique", "Référencement naturel"]),
+        ("paid_search", ["Paid Search", "PAID_SEARCH", "Google Ads", "Recherche payante", "SEA", "google_ads"]),
+        ("paid_social", ["Paid Social", "LinkedIn Ads", "Réseaux sociaux payants", "linkedin_ads"]),
+        ("organic_social", ["Organic Social", "SOCIAL_MEDIA", "Réseaux sociaux organiques", "LinkedIn"]),
+        ("email", ["Email Marketing", "E-mail", "Newsletter", "Marketing par e-mail"]),
+        ("referral", ["Referral", "REFERRALS", "Employee Referral", "Bouche à oreille", "Sites référents"]),
+        ("direct", ["Direct Traffic", "DIRECT_TRAFFIC", "Trafic direct", "(direct)"]),
+        ("partner", ["Partner Referral", "Partenaire", "Affiliates", "Apporteur d’affaires"]),
+        ("event", ["Trade Show", "Webinar", "Salon", "Événement", "Séminaire"]),
+        ("outbound", ["Outbound", "Cold Call", "Prospection", "Liste achetée"]),
+        ("other", ["Other", "Autre", "Offline Sources", "Sources hors ligne", "Display"]),
+        (None, ["unknown", "Web", "n/c", "zzz"]),
+    ],
+)
+def test_labels_of_known_systems_have_their_channel(channel, words):
+    assert labels(*words) == dict.fromkeys(words, channel)
+
+
+def test_each_channel_is_its_own_label_and_no_label_has_two():
+    assert labels(*CHANNELS) == {channel: channel for channel in CHANNELS}
+    every = [label for words in LABELS.values() for label in words]
+    assert len(every) == len(set(every))
+    assert set(LABELS) == set(CHANNELS)
+
+
+@pytest.mark.parametrize(
+    ("source", "medium", "channel"),
+    [
+        ("google", "organic", "organic_search"),
+        ("google", "cpc", "paid_search"),
+        ("Bing", "PPC", "paid_search"),
+        ("linkedin", "cpc", "paid_social"),
+        ("facebook", "paid_social", "paid_social"),
+        ("linkedin", "paid-social", "paid_social"),
+        ("linkedin", "social", "organic_social"),
+        ("linkedin", None, "organic_social"),
+        ("google", None, "organic_search"),
+        ("hubspot", "email", "email"),
+        ("newsletter", "E-mail", "email"),
+        ("blog.example.com", "referral", "referral"),
+        ("acme", "partner", "partner"),
+        ("salon-2026", "event", "event"),
+        ("lemlist", "outbound", "outbound"),
+        ("(direct)", "(none)", "direct"),
+        ("criteo", "display", "other"),
+        ("mystery", "mystery", None),
+        ("mystery", None, None),
+        (None, None, None),
+        (None, "cpc", "paid_search"),
+    ],
+)
+def test_the_medium_settles_the_channel_and_the_source_tells_social_from_search(source, medium, channel):
+    """T-65."""
+    assert tags(source, medium) == channel
+
+
+def rows_of(entity, *records):
+    kinds = schema_of(entity)
+    return ibis.memtable({name: [r.get(name) for r in records] for name in kinds}, schema=kinds)
+
+
+def test_tags_go_before_the_source_that_a_person_chose_and_a_given_channel_before_both():
+    table = rows_of(
+        "lead",
+        {"id": "1", "utm_source": "google", "utm_medium": "cpc", "source": "Organic Search"},
+        {"id": "2", "source": "Mystery", "sub_source": "Webinar"},
+        {"id": "3", "source": "SEO", "channel": "partner"},
+        {"id": "4", "source": "Mystery"},
+        {"id": "5"},
+    )
+    found = ibis.duckdb.connect().to_pyarrow(with_channel("lead", table)).to_pylist()
+    assert {row["id"]: row["channel"] for row in found} == {
+        "1": "paid_search",
+        "2": "event",
+        "3": "partner",
+        "4": None,
+        "5": None,
+    }
+
+
+def test_the_channel_of_an_activity_is_not_a_channel_of_acquisition():
+    table = rows_of("activity", {"id": "1", "channel": "phone"})
+    assert with_channel("activity", table) is table
+
+
+def test_sources_without_a_channel_are_listed_most_frequent_first():
+    """T-64, T-65: an unmapped source is shown, and a missing one is not a source."""
+    con = ibis.duckdb.connect()
+    table = with_channel(
+        "lead",
+        rows_of("lead", *({"source": s} for s in ["Mystery", "Mystery", "Web", "SEO", None]), {"utm_medium": "odd"}),
+    )
+    assert con.to_pyarrow(unmapped("lead", table)).to_pylist() == [
+        {"source": "Mystery", "medium": None, "n": 2},
+        {"source": "Web", "medium": None, "n": 1},
+        {"source": None, "medium": "odd", "n": 1},
+    ]
