@@ -344,3 +344,17 @@ def test_every_question_and_mistake_is_said_in_french():
             if isinstance(n, ast.FunctionDef | ast.ClassDef | ast.Module)
         }
         assert told - docstrings <= known, (name, told - docstrings - known)
+
+
+def test_a_file_in_canonical_words_shares_the_ids_of_a_system_when_its_mapping_says_so(tmp_path):
+    text = "extends: cadran_activity\nname: calls\nconnection: hubspot\noptions: {dates: DMY}\n"
+    mapping = mapping_of(tmp_path, text)
+    table = from_text("id | type | occurred_at | opportunity_id\n1 | call | 03/04/2026 | 99")
+    assert match("activities.csv", table.column_names, (mapping, *shipped_mappings())) is mapping
+    found = land(table, mapping, zone="UTC")
+    assert found.only("activity", "id", "opportunity_id", "occurred_at") == [
+        ("hubspot:1", "hubspot:99", datetime(2026, 4, 3))
+    ]
+    message, _, _ = refused(tmp_path, "extends: cadran_activity\nentities: {}\n")
+    assert message == "There is no key entities here."
+    assert refused(tmp_path, "extends: cadran_quotas\n")[1] == "Did you mean cadran_quota?"

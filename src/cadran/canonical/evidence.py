@@ -165,7 +165,15 @@ class _Reader:
         )
 
     def _n(self, measure: str, header: str) -> int:
-        return int(self.found[f"{measure}{BAR}{header}"] or 0)
+        return sum(int(self.found[f"{measure}{BAR}{h}"] or 0) for h in self._together(header))
+
+    def _together(self, header: str) -> tuple[str, ...]:
+        """The headers that fill one column with this one, and are therefore judged as one column."""
+        groups = (r.headers for r in self.bound.rules() if r.rule.combine == "first" and header in r.headers)
+        return next((tuple(h for h in group if f"unclear{BAR}{h}" in self.found) for group in groups), (header,))
+
+    def _example(self, header: str) -> str:
+        return next((str(e) for h in self._together(header) if (e := self.found[f"example{BAR}{h}"]) is not None), "")
 
     def _decimal(self, header: str, rule: Rule) -> str:
         stated = rule.decimal or self.bound.mapping.options.decimal
@@ -187,7 +195,7 @@ class _Reader:
                 rule,
                 'decimal: ","',
                 header=header,
-                example=self.found[f"example{BAR}{header}"],
+                example=self._example(header),
             )
         return "," if comma else "." if point else self.decimal or "."
 
@@ -201,7 +209,7 @@ class _Reader:
                     f"dates: {allowed[0]}",
                     header=header,
                     count=self._n(layout, header),
-                    example=self.found[f"example{BAR}{header}"],
+                    example=self._example(header),
                 )
         return stated or self._observed_order(header, rule)
 
@@ -222,7 +230,7 @@ class _Reader:
                 rule,
                 "dates: DMY",
                 header=header,
-                example=self.found[f"example{BAR}{header}"],
+                example=self._example(header),
             )
         return "MDY" if month else "DMY"
 

@@ -122,14 +122,18 @@ def _project_mapping(path: Path) -> Mapping:
     except ConfigError as error:
         raise MappingError(error.message, hint=error.hint, where=error.where, **error.params) from error
     base = str(record.get("extends") or "")
+    for mapping in generic.mappings():
+        if mapping.name == base:
+            return MappingFile(record).with_entities_of(mapping)
     return MappingFile(extended(record, _base(base, record)) if base else record).mapping()
 
 
 def _base(name: str, record: Record) -> Record:
     """The shipped mapping that a mapping of the project extends."""
-    known = {str(shipped.get("name")): shipped for shipped in _shipped_records()}
-    if name in known:
-        return known[name]
+    records = {str(shipped.get("name")): shipped for shipped in _shipped_records()}
+    if name in records:
+        return records[name]
+    known = [*records, *(mapping.name for mapping in generic.mappings())]
     near = did_you_mean(name, known)
     hint = "Did you mean {near}?" if near else "The mappings that come with Cadran are: {known}."
     where = record.where("extends")

@@ -119,6 +119,27 @@ class MappingFile:
         )
         return self._matched(found)
 
+    def with_entities_of(self, base: Mapping) -> Mapping:
+        """The mapping of a file in canonical words, read and joined as this file says.
+
+        Raises:
+            MappingError: A key or value cannot be used; such a file needs no columns of its own.
+        """
+        record = self.record
+        _known_keys(record, ("name", "system", "connection", "match", "options", "where", "extends"))
+        system = str(record.get("system") or record.get("connection") or base.system)
+        found = replace(
+            base,
+            name=str(record.get("name") or base.name),
+            system=system,
+            connection=str(record.get("connection") or system),
+            options=self._options(),
+            row_filter=self._clauses(record, "where"),
+            is_shipped=False,
+            where=str(record.place),
+        )
+        return self._matched(found) if "match" in record else found
+
     def _entities(self) -> Record:
         entities = _record(self.record.get("entities"), self.record, "entities")
         if not entities:
