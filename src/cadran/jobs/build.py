@@ -70,7 +70,7 @@ def build_project(
 
     Raises:
         StoreError: Nothing has landed, or another build is running.
-        MappingError: A mapping file of the project cannot be used.
+        MappingError: A mapping file of the project cannot be used, or every file asks a question.
     """
     landings = landings_of(project)
     with building(project.state, built_at=now) as writer:
@@ -78,6 +78,8 @@ def build_project(
         for number, landing in enumerate(landings):
             progress(MAPPING, number, len(landings))
             work.land(landing)
+        if work.stopped and not work.parts:
+            raise work.stopped[0]
         if not work.parts:
             raise StoreError(
                 "No file could be read: there is nothing to build.",
@@ -85,9 +87,10 @@ def build_project(
                 where=str(project.exports),
                 folder=str(project.exports),
             )
-        known_at = max(landing.info.extracted_at for landing in landings)
-        work.tables(naive_utc(known_at), progress)
-        meta = SnapshotMeta(writer.name, naive_utc(known_at), now, project.currency, project.zone.key, work.counts)
+        # a file that was left out with its question tells nothing of its day
+        known_at = max(work.exported)
+        work.tables(known_at, progress)
+        meta = SnapshotMeta(writer.name, known_at, now, project.currency, project.zone.key, work.counts)
         issues = tuple(work.issues)
         publish(writer, meta, issues=issues, files=work.files, keep=project.keep_snapshots)
     return BuildReport(meta, work.files, issues)
@@ -136,6 +139,8 @@ class _Build:
         self.issues = issues
         self.files: list[dict[str, Any]] = []
         self.parts: list[tuple[Bound, dict[str, ir.Table]]] = []
+        self.stopped: list[CadranError] = []
+        self.exported: list[datetime] = []
         self.made: list[str] = []
         self.kept: list[str] = []
         self.counts: dict[str, int] = {}
@@ -145,7 +150,9 @@ class _Build:
         self.issues += [*landing.issues, *landing.set_aside]
         try:
             record = self._typed(landing)
+            self.exported.append(naive_utc(landing.info.extracted_at))
         except CadranError as error:
+            self.stopped.append(error)
             self.issues.append(as_issue(error, landing.info.file))
             # a file that asks a question is wholly set aside until its owner answers
             record = {"loaded": 0, "set_aside": landing.counts.set_aside + landing.counts.landed, "filtered": 0}
