@@ -119,7 +119,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(form: str, language: str | None, **given: Any) -> None:
         output = Output(form, language or "")
-        click.get_current_context().obj = output
+        click.get_current_context().find_root().obj = output
         command(output=output, **given)
 
     return wrapped

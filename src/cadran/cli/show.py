@@ -59,7 +59,7 @@ _LEVELS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 def say_error(error: CadranError) -> None:
     """An error on standard error: what happened, where, and what to do."""
-    output = click.get_current_context().obj
+    output = click.get_current_context().find_root().obj
     language = output.language if output else default_language()
     first, _, hint = error_text(error, language).partition("\n")
     console = _console(stderr=True)
