@@ -7,15 +7,19 @@ rows = collect(tables(landed, settings())["opportunity"])
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+from ibis.expr import operations as ops
 
 from cadran.canonical.derive import deal_tables, publish
 from cadran.canonical.entities import COMMON, ENTITIES
+from cadran.canonical.history import current
 from cadran.canonical.schema import empty, schema_of
 from cadran.canonical.settings import Settings
 
@@ -35,6 +39,9 @@ DEAL_INPUTS = (
     "activity",
     "fx_rate",
 )
+DEALS = ("opportunity", "stage_interval", "stage_passage", "pipeline_movement")
+#: Tables of past versions, and how they are called.
+PASTS, PAST = ("account_history", "owner_history"), "_history"
 VERSIONED = [name for name, found in ENTITIES.items() if found.versioned]
 
 
@@ -78,18 +85,72 @@ def collect(table: ir.Table, *order: str) -> list[dict[str, Any]]:
 
 
 def collect_deals(landed: dict[str, ir.Table], known: Settings, *wanted: str) -> dict[str, list[dict[str, Any]]]:
-    """The rows of the tables about deals, as published, by table; the tables in between are stored."""
-    con = ibis.duckdb.connect()
+    """The rows of the tables about deals, as published, by table."""
+    given = {name: table for name, table in landed.items() if name in DEAL_INPUTS}
+    return _run(given, deal_plan(known, tuple(given), wanted or DEALS))
 
-    def store(name: str, table: ir.Table) -> ir.Table:
-        return con.create_table(name, con.to_pyarrow(table), schema=table.schema())
 
-    def keep(name: str, table: ir.Table) -> ir.Table:
-        return table if name == "stage_stays" and wanted == ("opportunity",) else store(name, table)
+def collect_known_deals(landed: dict[str, ir.Table], known: Settings) -> dict[str, list[dict[str, Any]]]:
+    """The same, from every version that was landed, as known at the instant of the settings."""
+    return _run(landed, past_plan(known))
 
-    given = {name: store(name, table) for name, table in landed.items() if name in DEAL_INPUTS}
-    found = deal_tables(given, known, keep)
-    return {name: con.to_pyarrow(publish(found[name], name, known)).to_pylist() for name in wanted or found}
+
+@functools.lru_cache(maxsize=64)
+def deal_plan(known: Settings, inputs: tuple[str, ...], wanted: tuple[str, ...] = DEALS) -> Plan:
+    """Statements that make the tables about deals; compiled once, because that takes longer than to run them."""
+    plan = Plan()
+    landed = {
+        name: ibis.table(schema_of(name.removesuffix(PAST) if name in PASTS else name), name=name) for name in inputs
+    }
+    plan.publish(deal_tables(landed, known, plan.keep), known, wanted)
+    return plan
+
+
+@functools.lru_cache(maxsize=64)
+def past_plan(known: Settings) -> Plan:
+    """Statements that make them from what was known at the instant of the settings."""
+    plan = Plan()
+    names = [name for name, kind in ENTITIES.items() if not kind.derived]
+    landed = {name: ibis.table(schema_of(name), name=name) for name in names}
+    now = current(landed, known.known_at)
+    t = {name: plan.keep(f"now_{name}", now[name]) for name in DEAL_INPUTS}
+    plan.publish(deal_tables(t, known, plan.keep), known, DEALS)
+    return plan
+
+
+class Plan:
+    """Statements in their order, each of which stores one table."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, str]] = []
+        self.answers: dict[str, str] = {}
+
+    def keep(self, name: str, table: ir.Table) -> ir.Table:
+        self.steps.append((name, str(ibis.to_sql(table, dialect="duckdb", pretty=False))))
+        return ibis.table(table.schema(), name=name)
+
+    def publish(self, found: dict[str, ir.Table], known: Settings, wanted: tuple[str, ...]) -> None:
+        for name in wanted:
+            self.answers[name] = str(ibis.to_sql(publish(found[name], name, known), dialect="duckdb", pretty=False))
+
+
+def _run(landed: dict[str, ir.Table], plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    con = duckdb.connect()
+    for name, table in landed.items():
+        rows = _rows(table)
+        con.execute(f'CREATE TABLE "{name}" AS FROM rows')
+        del rows
+    for name, sql in plan.steps:
+        con.execute(f'CREATE TABLE "{name}" AS {sql}')
+    return {name: con.execute(sql).to_arrow_table().to_pylist() for name, sql in plan.answers.items()}
+
+
+def _rows(table: ir.Table) -> pa.Table:
+    """The rows of a table made here, without asking an engine."""
+    operation = table.op()
+    if isinstance(operation, ops.InMemoryTable):
+        return operation.data.to_pyarrow(table.schema())
+    return table.schema().to_pyarrow().empty_table()
 
 
 def one(table: ir.Table, **key: Any) -> dict[str, Any]:

@@ -192,7 +192,7 @@ STORY = st.lists(
 
 
 @effort(
-    max_examples=10,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -271,7 +271,7 @@ WALKS = st.lists(
 
 
 @effort(
-    max_examples=12,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -136,7 +136,8 @@ def _ended(found: ir.Table, settings: Settings) -> ir.Table:
         (words.re_search(DISQUALIFIED), "disqualified"), (words.re_search(NO_DECISION), "no_decision"), else_="lost"
     )
     outcome = ibis.ifelse(is_won, "won", lost_as)
-    plan = found.expected_close_on.coalesce(local_day(found.closed_at, settings.zone))
+    not_yet = ibis.ifelse(is_closed, ibis.null(INSTANT), found.closed_at)
+    plan = found.expected_close_on.coalesce(local_day(not_yet, settings.zone))
     found = found.mutate(
         stage=found.known_stage.coalesce(found.stage),
         pipeline=found.known_pipeline.coalesce(found.pipeline),
