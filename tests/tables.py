@@ -17,11 +17,12 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.expr import operations as ops
 
-from cadran.canonical.derive import deal_tables, publish
+from cadran.canonical.derive import deal_tables
 from cadran.canonical.entities import COMMON, ENTITIES
 from cadran.canonical.history import current
 from cadran.canonical.schema import empty, schema_of
 from cadran.canonical.settings import Settings
+from cadran.canonical.shape import publish
 
 #: When rows were known unless a test says otherwise: before anything it is about.
 KNOWN_FROM = "2000-01-01"

@@ -69,9 +69,7 @@ def test_a_column_can_name_the_zone_of_each_row():
 def test_no_instant_has_no_day():
     table = moments(None)
 
-    assert collect(days.with_days(table.rename(closed_at="at"), ["closed_at"], "Europe/Paris")) == [
-        {"closed_at": None, "closed_on": None}
-    ]
+    assert collect(table.select(on=days.local_day(table.at, "Europe/Paris"))) == [{"on": None}]
 
 
 def test_days_between_dates_are_whole_and_signed_and_between_instants_have_fractions():

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from cadran.canonical.entities import day_of
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import ibis.expr.types as ir
-
     from cadran.canonical.schema import Expr
 
 SECONDS_IN_DAY = 86_400
@@ -57,11 +51,6 @@ def local_to_utc(timestamp: Expr, zone: str | Expr) -> Expr:
 def local_day(timestamp: Expr, zone: str | Expr) -> Expr:
     """The day on which a naive UTC timestamp falls in a zone (rule G-6); NULL stays NULL."""
     return utc_to_local(timestamp, zone).date()
-
-
-def with_days(table: ir.Table, timestamps: Iterable[str], zone: str) -> ir.Table:
-    """The table with the day column ``x_on`` of each of its timestamp columns ``x_at``."""
-    return table.mutate(**{day_of(name): local_day(table[name], zone) for name in timestamps})
 
 
 def days_between(start: Expr, end: Expr) -> Expr:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from cadran.canonical.days import local_day, local_to_utc
+from cadran.canonical.days import local_to_utc
 from cadran.canonical.dimensions import with_owner
-from cadran.canonical.entities import ENTITIES, day_of, published_columns
+from cadran.canonical.entities import ENTITIES
 from cadran.canonical.funnel import lead_cycle
 from cadran.canonical.identity import merged
 from cadran.canonical.ladder import Ladder, build_ladder
@@ -23,7 +23,7 @@ from cadran.canonical.response import lead_response
 from cadran.canonical.revenue import customer_month, mrr_movement
 from cadran.canonical.schema import AUXILIARY, TYPES, empty
 from cadran.canonical.settings import recomputed
-from cadran.canonical.shape import known_day
+from cadran.canonical.shape import known_day, publish
 from cadran.canonical.stages import marks, skipped, stage_interval, stage_passage, stays, steps
 
 if TYPE_CHECKING:
@@ -111,24 +111,3 @@ def _planned(table: ir.Table, name: str, t: Mapping[str, ir.Table], settings: Se
         return rows
     rows = rows.mutate(starts_at=local_to_utc(rows.start_on.cast(TYPES["timestamp"]), settings.zone))
     return with_owner(rows, t, at="starts_at")
-
-
-def publish(table: ir.Table, name: str, settings: Settings) -> ir.Table:
-    """The table with exactly the published columns of its entity, in order and of their types.
-
-    A day that the table does not have is cut from its instant in the company's zone; any other
-    column that it does not have is NULL.
-    """
-    columns = {}
-    wanted = published_columns(name)
-    instants = {day_of(column.name): column.name for column in wanted if column.type == "timestamp"}
-    for column in wanted:
-        kind = TYPES[column.type]
-        if column.name in table.columns:
-            value = table[column.name]
-            columns[column.name] = value if str(value.type()) == kind else value.cast(kind)
-        elif instants.get(column.name) in table.columns:
-            columns[column.name] = local_day(table[instants[column.name]], settings.zone)
-        else:
-            columns[column.name] = ibis.null(kind)
-    return table.select(**columns)

@@ -13,7 +13,7 @@ import ibis
 
 from cadran.canonical.dimensions import with_account, with_owner
 from cadran.canonical.schema import TYPES, Expr
-from cadran.canonical.shape import derived, earliest, pick, running, stacked, window
+from cadran.canonical.shape import earliest, pick, publish, running, stacked, window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def lead_cycle(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
     cycles = _summed(_cycled(events, settings))
     dealt = _with_deals(cycles, _deals(t, leads))
     rows = _described(dealt, leads, t)
-    return derived("lead_cycle", rows.mutate(observed_until=ibis.literal(settings.known_at, INSTANT)), settings)
+    return publish(rows.mutate(observed_until=ibis.literal(settings.known_at, INSTANT)), "lead_cycle", settings)
 
 
 def _leads(t: Mapping[str, ir.Table]) -> ir.Table:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["Mapping", "bind", "load_mappings", "match", "named", "shipped_mappings"]
+__all__ = ["Mapping", "bind", "load_mappings", "match", "named", "names_file", "shipped_mappings"]
 
 
 def shipped_mappings() -> tuple[Mapping, ...]:
@@ -96,12 +96,13 @@ def named(name: str, mappings: Iterable[Mapping]) -> Mapping:
 def _fits(mapping: Mapping, file_name: str, headers: Headers) -> bool:
     if not (mapping.files or mapping.headers):
         return False
-    by_name = not mapping.files or any(_glob(file_name, pattern) for pattern in mapping.files)
+    by_name = not mapping.files or names_file(mapping, file_name)
     return by_name and all(headers.find(aliases) for aliases in mapping.headers)
 
 
-def _glob(file_name: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(file_name.casefold(), pattern.casefold())
+def names_file(mapping: Mapping, file_name: str) -> bool:
+    """True when one of the mapping's globs names the file, without regard to case."""
+    return any(fnmatch.fnmatchcase(file_name.casefold(), glob.casefold()) for glob in mapping.files)
 
 
 def _rank(mapping: Mapping, headers: Headers) -> tuple[bool, int, bool, int]:

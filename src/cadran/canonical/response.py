@@ -14,7 +14,7 @@ import ibis
 from cadran.canonical.changes import as_of, spans_before
 from cadran.canonical.dimensions import with_account, with_owner
 from cadran.canonical.schema import TYPES, Expr
-from cadran.canonical.shape import derived, earliest, pick, stacked, window
+from cadran.canonical.shape import earliest, pick, publish, stacked, window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +81,7 @@ def lead_response(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
         is_valid=(found.responded_at >= found.created_at).fill_null(True),
     )
     timed = _timed(_with_calendar(found, t, settings), t)
-    return derived("lead_response", _described(timed, t), settings)
+    return publish(_described(timed, t), "lead_response", settings)
 
 
 def _first_touches(t: Mapping[str, ir.Table], leads: ir.Table, settings: Settings) -> ir.Table:

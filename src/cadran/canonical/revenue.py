@@ -21,7 +21,7 @@ from cadran.canonical.money import converted, rates, with_base
 from cadran.canonical.months import known_month, month_end, month_of, spine
 from cadran.canonical.retention import customer_months
 from cadran.canonical.schema import MONEY, TYPES
-from cadran.canonical.shape import derived, is_month_over, known_day, money, pick, running, stacked, window
+from cadran.canonical.shape import is_month_over, known_day, money, pick, publish, running, stacked, window
 from cadran.canonical.subscriptions import spans
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def mrr_movement(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
     """
     moves = _movements(t, settings)
     every = stacked(moves, _revaluations(moves, t, settings))
-    return derived("mrr_movement", with_customer(every, t, at="moved_at"), settings)
+    return publish(with_customer(every, t, at="moved_at"), "mrr_movement", settings)
 
 
 def customer_month(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
@@ -73,7 +73,7 @@ def customer_month(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
     kept = _months(moves, t, settings)
     # A month is described as it was on its last day; noon is that day in nearly every zone.
     dated = kept.mutate(month_at=kept.month_on.cast(INSTANT) + ibis.interval(hours=12))
-    return derived("customer_month", with_customer(dated, t, at="month_at"), settings)
+    return publish(with_customer(dated, t, at="month_at"), "customer_month", settings)
 
 
 def _movements(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:

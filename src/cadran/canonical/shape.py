@@ -11,7 +11,7 @@ import ibis
 
 from cadran import period
 from cadran.canonical.days import local_day
-from cadran.canonical.entities import day_of, entity
+from cadran.canonical.entities import day_of, published_columns
 from cadran.canonical.schema import MONEY, TYPES, Expr
 
 if TYPE_CHECKING:
@@ -75,19 +75,22 @@ def is_month_over(settings: Settings) -> bool:
     return period.local_day(settings.known_at + timedelta(minutes=1), ZoneInfo(settings.zone)).day == 1
 
 
-def derived(name: str, table: ir.Table, settings: Settings) -> ir.Table:
-    """The table with exactly the columns of a derived entity, in order.
+def publish(table: ir.Table, name: str, settings: Settings) -> ir.Table:
+    """The table with exactly the published columns of its entity, in order and of their types.
 
-    A day column that the table does not have is cut from its instant in the company's zone; any
-    other column that it does not have is NULL.
+    A day that the table does not have is cut from its instant in the company's zone; any other
+    column that it does not have is NULL.
     """
     columns = {}
-    instants = {day_of(c.name): c.name for c in entity(name).all_columns if c.type == "timestamp"}
-    for column in entity(name).all_columns:
+    wanted = published_columns(name)
+    instants = {day_of(column.name): column.name for column in wanted if column.type == "timestamp"}
+    for column in wanted:
+        kind = TYPES[column.type]
         if column.name in table.columns:
-            columns[column.name] = table[column.name].cast(TYPES[column.type])
+            value = table[column.name]
+            columns[column.name] = value if str(value.type()) == kind else value.cast(kind)
         elif instants.get(column.name) in table.columns:
             columns[column.name] = local_day(table[instants[column.name]], settings.zone)
         else:
-            columns[column.name] = ibis.null(TYPES[column.type])
+            columns[column.name] = ibis.null(kind)
     return table.select(**columns)

@@ -30,7 +30,7 @@ from cadran.i18n import (
     say,
     segment_name,
 )
-from cadran.insights.record import plain, records
+from cadran.insights.record import FIELDS, plain, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,7 +147,7 @@ def show_catalogue(catalogue: Catalogue, form: str, language: str) -> None:
 def show_readings(readings: Readings, view: View, form: str, language: str) -> None:
     """Readings: a table for people, records for programs."""
     if form != "table":
-        _dump(records(readings, language), form, ())
+        _dump(records(readings, language), form, FIELDS)
         return
     table = Table(box=None, pad_edge=False)
     with_change = any(reading.change for reading in readings.readings)
@@ -305,11 +305,10 @@ def _dump(found: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str])
     if form == "json":
         click.echo(json.dumps(list(found), ensure_ascii=False, indent=2, default=_json))
         return
-    names = list(columns) or list(dict.fromkeys(name for row in found for name in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([[_cell(row.get(name)) for name in names] for row in found])
+    writer.writerow(columns)
+    writer.writerows([[_cell(row.get(name)) for name in columns] for row in found])
     click.echo(text.getvalue(), nl=False)
 
 

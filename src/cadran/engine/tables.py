@@ -17,7 +17,7 @@ from ibis.expr import operations as ops
 
 from cadran.canonical import derive, history
 from cadran.canonical.entities import ENTITIES, published_columns
-from cadran.canonical.schema import schema, schema_of
+from cadran.canonical.schema import AUXILIARY, schema, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,17 +28,6 @@ if TYPE_CHECKING:
 
 #: Prefixes: every version of what was landed; what was known then; steps that derivations share.
 LANDED, CURRENT, KEPT = "landed_", "current_", "kept_"
-#: Columns of the auxiliary table of business hours, see `canonical.calendars`.
-WORKING_MINUTES = {
-    "calendar": "string",
-    "utc_on": "date",
-    "valid_from": "date",
-    "minutes_before": "float64",
-    "first_from": "float64",
-    "first_to": "float64",
-    "second_from": "float64",
-    "second_to": "float64",
-}
 
 
 @functools.cache
@@ -90,7 +79,7 @@ def past(settings: Settings) -> Past:
     landed = {
         name: ibis.table(schema_of(name), name=LANDED + name) for name, entity in ENTITIES.items() if not entity.derived
     }
-    landed["working_minutes"] = ibis.table(ibis.schema(WORKING_MINUTES), name="working_minutes")
+    landed |= {name: ibis.table(schema_of(name), name=name) for name in AUXILIARY}
     pieces: dict[str, ir.Table] = {}
 
     def keep(name: str, table: ir.Table) -> ir.Table:

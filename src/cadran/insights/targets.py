@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import date
 
     from cadran.catalogue.definition import Benchmark, Direction, Target
@@ -75,8 +75,3 @@ def _covers(scope: Mapping[str, str], segment: Mapping[str, str | None]) -> bool
 
 def _holds(target: Target, day: date) -> bool:
     return (target.start is None or target.start <= day) and (target.end is None or day < target.end)
-
-
-def with_targets(targets: Iterable[Target]) -> tuple[Target, ...]:
-    """Targets in the order in which people read them: whole company first, then by segment, then by date."""
-    return tuple(sorted(targets, key=lambda t: (len(t.segment), sorted(t.segment.items()), str(t.start or ""))))

@@ -5,13 +5,12 @@ A file that cannot be read, or that no mapping recognises, becomes a finding; th
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cadran.canonical.mapping import load_mappings, match, shipped_mappings
+from cadran.canonical.mapping import load_mappings, match, names_file, shipped_mappings
 from cadran.config import environment
 from cadran.errors import CadranError, Issue, MappingError
 from cadran.jobs.progress import silent
@@ -249,12 +248,8 @@ def read_options(mapping: Mapping) -> ReadOptions:
 
 def _hinted(path: Path, mappings: tuple[Mapping, ...]) -> Mapping | None:
     """The first mapping of the project that names the file and says how to read it."""
-    named = [m for m in mappings if m.files and not m.is_shipped and _names(m, path.name)]
+    named = [m for m in mappings if m.files and not m.is_shipped and names_file(m, path.name)]
     return next(iter(named), None)
-
-
-def _names(mapping: Mapping, name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name.casefold(), glob.casefold()) for glob in mapping.files)
 
 
 def as_issue(error: CadranError, file: str) -> Issue:
