@@ -47,15 +47,26 @@ def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Inte
     """
     if trials <= 0 or not 0 <= successes <= trials:
         return None
+    found = score_interval(successes / trials, trials, level=level)
+    # the edges are exactly 0 and 1 when nothing or everything is won; rounding would miss them
+    low = 0.0 if successes == 0 else found.low
+    high = 1.0 if successes == trials else found.high
+    return Interval(low, high, level)
+
+
+def score_interval(rate: float, trials: float, *, level: float = 0.95) -> Interval:
+    """Wilson's interval of a rate that stands for a number of cases, which need not be whole.
+
+    Args:
+        rate: Share in [0, 1].
+        trials: Cases that the rate is worth, above 0.
+        level: Coverage in (0, 1).
+    """
     z = normal_quantile(level)
-    rate = successes / trials
     centre = rate + z * z / (2 * trials)
     half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
-    # the edges are exactly 0 and 1 when nothing or everything is won; rounding would miss them
-    low = 0.0 if successes == 0 else (centre - half) / scale
-    high = 1.0 if successes == trials else (centre + half) / scale
-    return Interval(low, high, level)
+    return Interval(max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0), level)
 
 
 def mean_interval(n: int, total: float, squares: float, *, level: float = 0.95) -> Interval | None:
