@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from cadran.canonical.entities import Type  # noqa: TC001 - dataclass fields are read at run time
+from cadran.canonical.columns import Type  # noqa: TC001 - dataclass fields are read at run time
 
 if TYPE_CHECKING:
     from datetime import date

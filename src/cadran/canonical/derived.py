@@ -1,0 +1,113 @@
+"""The derived canonical tables: what is computed from the landed ones, for now and for any past day."""
+
+from __future__ import annotations
+
+from cadran.canonical.columns import DIMENSIONS, Column, Entity, columns
+
+#: Every derived table.
+DERIVED = [
+    Entity(
+        "stage_interval",
+        "One stay of one opportunity in one stage.",
+        columns(
+            "opportunity_id>opportunity account_id>account owner_id>owner stage position:int seq:int "
+            "entered_at:timestamp "
+            "exited_at:timestamp exit_to is_regression:bool is_implied:bool is_inferred:bool days:float "
+        )
+        + DIMENSIONS,
+        "entered_at",
+        derived=True,
+    ),
+    Entity(
+        "stage_passage",
+        "One opportunity and one stage that it entered, or skipped over.",
+        columns(
+            "opportunity_id>opportunity account_id>account owner_id>owner stage next_stage position:int "
+            "entered_at:timestamp advanced_at:timestamp advanced_strict_at:timestamp lost_at:timestamp state "
+            "n_entries:int "
+            "n_regressions:int is_implied:bool is_inferred:bool days:float age_days:float is_open:bool "
+            "opportunity_is_won:bool opportunity_is_closed:bool amount_base:money"
+        )
+        + DIMENSIONS,
+        "entered_at",
+        derived=True,
+    ),
+    Entity(
+        "pipeline_movement",
+        "One change of one opportunity's contribution to the open pipeline.",
+        columns(
+            "opportunity_id>opportunity account_id>account owner_id>owner moved_at:timestamp type stage "
+            "amount_delta:money n_delta:int qualified_amount_delta:money qualified_n_delta:int"
+        )
+        + DIMENSIONS,
+        "moved_at",
+        derived=True,
+    ),
+    Entity(
+        "mrr_movement",
+        "One change of one customer's monthly recurring revenue.",
+        columns(
+            "customer_id>customer account_id>account moved_at:timestamp type currency mrr_delta:money mrr_before:money "
+            "mrr_after:money mrr_delta_base:money mrr_delta_constant:money escalator_delta_constant:money n_delta:int "
+            "cancel_requested_at:timestamp"
+        )
+        + DIMENSIONS,
+        "moved_at",
+        derived=True,
+    ),
+    Entity(
+        "customer_month",
+        "One customer and one month end, with what it paid then and before.",
+        columns(
+            "customer_id>customer account_id>account month_on:date mrr_end:money mrr_1m_before:money "
+            "mrr_12m_before:money "
+            "expansion_12m:money contraction_12m:money churn_12m:money reactivation_12m:money new_12m:money "
+            "expansion_1m:money contraction_1m:money churn_1m:money reactivation_1m:money new_1m:money is_final:bool "
+            "retained_1m:money retained_12m:money escalator_1m:money escalator_12m:money mrr_end_base:money "
+            "is_customer:bool"
+        )
+        + DIMENSIONS,
+        "month_on",
+        derived=True,
+    ),
+    Entity(
+        "lead_cycle",
+        "One pass of one person through the funnel, from lead to customer.",
+        columns(
+            "person_id lead_id>lead contact_id>contact account_id>account opportunity_id>opportunity cycle:int "
+            "started_at:timestamp lead_at:timestamp mql_at:timestamp sql_at:timestamp opportunity_at:timestamp "
+            "customer_at:timestamp disqualified_at:timestamp observed_until:timestamp is_direct_sql:bool "
+            "is_inferred:bool"
+        )
+        + DIMENSIONS,
+        "started_at",
+        derived=True,
+    ),
+    Entity(
+        "lead_response",
+        "One lead that someone should answer.",
+        columns(
+            "lead_id>lead account_id>account owner_id>owner created_at:timestamp responded_at:timestamp "
+            "responder_id>owner "
+            "observed_until:timestamp is_answered:bool elapsed_hours:float working_hours:float is_valid:bool"
+        )
+        + DIMENSIONS,
+        "created_at",
+        derived=True,
+    ),
+]
+
+#: Columns added to landed entities when they are published, beside their own.
+PUBLISHED_EXTRAS: dict[str, tuple[Column, ...]] = {
+    "opportunity": (
+        *columns(
+            "amount_base:money acv_base:money tcv_base:money asp_base:money cycle_days:float age_days:float "
+            "engaged_at:timestamp engaged_on:date qualified_at:timestamp qualified_on:date is_engaged:bool "
+            "is_qualified:bool is_stale:bool n_reopened:int is_cycle_valid:bool is_inferred_history:bool"
+        ),
+        *(c for c in DIMENSIONS if c.name not in {"channel", "product", "pipeline"}),
+    ),
+    "spend": columns("amount_base:money"),
+    "quota": columns("amount_base:money owner team"),
+    "forecast_submission": columns("amount_base:money owner team"),
+}
