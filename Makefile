@@ -5,7 +5,7 @@ DEMO ?= demo
 PORT ?= 8080
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test dev check fix lock clean
+.PHONY: demo test dev check fix evaluate lock clean
 
 # Environment with the locked versions; made again only when the lock changes.
 .venv/installed: requirements.lock pyproject.toml
@@ -32,14 +32,18 @@ test: .venv/tested
 
 # What every change must pass besides the tests.
 check: .venv/tested
-	$(BIN)/ruff check src tests scripts
-	$(BIN)/ruff format --check src tests scripts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 fix: .venv/tested
-	$(BIN)/ruff check --fix src tests scripts
-	$(BIN)/ruff format src tests scripts
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The statistics beside their baselines, on worlds whose truth is known; writes docs/evaluation.md.
+evaluate: .venv/tested
+	$(BIN)/python -m evaluation $(EVALUATE)
 
 # Newest versions that pyproject.toml allows; run the tests before you keep them.
 lock: .venv/tested
