@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 PORT ?= 8080
+SCALE ?= S
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test dev check fix evaluate lock clean
+.PHONY: demo test bench dev check fix evaluate lock clean
 
 # Environment with the locked versions; made again only when the lock changes.
 .venv/installed: requirements.lock pyproject.toml
@@ -30,6 +31,15 @@ test: .venv/tested
 	$(BIN)/pytest -q -n auto -m "not slow and not browser and not postgres"
 	$(BIN)/pytest -q -n auto --dist loadfile -m "slow or browser or postgres"
 
+# Cadran against other ways of answering the same questions: `make bench SCALE=L`. The others live in an environment of their own.
+bench: .venv/tested .cadran-bench/venv/installed
+	$(BIN)/python -m benchmarks $(SCALE)
+
+.cadran-bench/venv/installed: benchmarks/requirements.lock
+	$(PYTHON) -m venv .cadran-bench/venv
+	.cadran-bench/venv/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.lock
+	touch $@
+
 # What every change must pass besides the tests.
 check: .venv/tested
 	$(BIN)/ruff check .
@@ -51,4 +61,4 @@ lock: .venv/tested
 	$(BIN)/python scripts/lock.py
 
 clean:
-	rm -rf .venv $(DEMO)
+	rm -rf .venv .cadran-bench $(DEMO)

@@ -1,0 +1,1 @@
+"""How close Cadran is to the machine's limit, and to other ways of asking the same questions."""

@@ -1,0 +1,33 @@
+"""``python -m benchmarks SCALE [PART …]``: make the data, measure, print, and write the figures as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from benchmarks.dashboard import dashboard
+from benchmarks.report import Report, machine
+from benchmarks.scale import SCALES, root
+from benchmarks.snapshot import parquet, snapshot
+
+PARTS = {"dashboard": dashboard}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure Cadran against other ways of answering the same questions.")
+    parser.add_argument("scale", choices=SCALES, nargs="?", default="S")
+    parser.add_argument("parts", nargs="*", default=list(PARTS), help=f"any of: {', '.join(PARTS)}")
+    parser.add_argument("--repeats", type=int, default=5)
+    asked = parser.parse_args()
+    scale, report = SCALES[asked.scale], Report(asked.scale)
+    print(json.dumps(machine(), indent=1))
+    snapshot(scale)
+    parquet(scale)
+    for part in asked.parts:
+        print(f"\n# {part}, scale {scale.name}", flush=True)
+        PARTS[part](scale, report, repeats=asked.repeats)
+    report.write(root() / f"results-{scale.name}.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Straightforward analyst SQL: one query for each KPI and breakdown, on Parquet, each of them good SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from benchmarks.fused import LIVE
+from benchmarks.scale import END, START
+from benchmarks.work import ALL, BREAKDOWNS, CELLS, NONE, STAGES, stage_series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+#: Series, its table, day, rows and value.
+KPIS = [
+    (
+        "new opportunities",
+        "opportunity",
+        "created_on",
+        f"coalesce(opportunity_type, 'new') = 'new' AND is_imported IS NOT TRUE AND {LIVE}",
+        "count(*)",
+    ),
+    ("win rate", "opportunity", "closed_on", f"is_closed AND {LIVE}", "count(*) FILTER (is_won) / count(*)"),
+    ("ACV", "opportunity", "closed_on", f"is_won AND acv_base > 0 AND {LIVE}", "sum(acv_base) / count(*)"),
+    ("sales cycle", "opportunity", "closed_on", f"is_won AND is_cycle_valid AND {LIVE}", "avg(cycle_days)"),
+    (
+        "MQL to SQL",
+        "lead_cycle",
+        "mql_on",
+        f"mql_on + 90 < DATE '{END}' AND is_direct_sql IS NOT TRUE",
+        "count(*) FILTER (sql_on - mql_on BETWEEN 0 AND 90) / count(*)",
+    ),
+    (
+        "response under 1 h",
+        "lead_response",
+        "created_on",
+        "is_valid AND (is_answered OR working_hours >= 1)",
+        "count(*) FILTER (is_answered AND working_hours <= 1) / count(*)",
+    ),
+    (
+        "NRR",
+        "customer_month",
+        "month_on",
+        "is_final AND mrr_12m_before > 0",
+        "sum(mrr_12m_before + expansion_12m - contraction_12m - churn_12m) / nullif(sum(mrr_12m_before), 0)",
+    ),
+    (
+        "GRR",
+        "customer_month",
+        "month_on",
+        "is_final AND mrr_12m_before > 0",
+        "sum(retained_12m) / nullif(sum(mrr_12m_before), 0)",
+    ),
+    *(
+        (
+            stage_series(stage),
+            "stage_passage",
+            "entered_on",
+            f"stage = '{stage}'",
+            "count(*) FILTER (advanced_on >= entered_on) / count(*)",
+        )
+        for stage in STAGES
+    ),
+]
+
+
+def queries() -> Iterator[tuple[str, str, str]]:
+    """Series, breakdown and query of everything."""
+    for breakdown in (ALL, *BREAKDOWNS):
+        segment = "''" if breakdown == ALL else f"coalesce({breakdown}, '{NONE}')"
+        for series, table, day, where, value in KPIS:
+            yield series, breakdown, simple(table, day, where, value, segment)
+        yield "MRR", breakdown, balance("mrr_movement", "mrr_delta_base", segment)
+        yield "velocity", breakdown, velocity(segment)
+        yield "response median", breakdown, median(segment)
+
+
+def simple(table: str, day: str, where: str, value: str, segment: str) -> str:
+    """A KPI of the rows of each month."""
+    return f"""
+    SELECT {segment} AS segment, CAST(date_trunc('month', {day}) AS DATE) AS month, {value} AS value
+    FROM {table} WHERE {day} >= DATE '{START}' AND {day} < DATE '{END}' AND {where} GROUP BY ALL"""
+
+
+def balance(table: str, amount: str, segment: str) -> str:
+    """A KPI that runs: everything that moved up to the end of each month."""
+    return f"""
+    SELECT segment, month, value FROM (
+      SELECT segment, month, sum(sum(amount)) OVER (PARTITION BY segment ORDER BY month) AS value
+      FROM (SELECT {segment} AS segment, CAST(date_trunc('month', moved_on) AS DATE) AS month, {amount} AS amount
+            FROM {table} WHERE moved_on < DATE '{END}'
+            UNION ALL
+            SELECT s.segment, CAST(m.month AS DATE), 0
+            FROM (SELECT DISTINCT {segment} AS segment FROM {table} WHERE moved_on < DATE '{END}') AS s,
+                 generate_series(DATE '{START}', DATE '{END}' - 1, INTERVAL 1 MONTH) AS m(month))
+      GROUP BY segment, month
+    ) WHERE month >= DATE '{START}'"""
+
+
+def velocity(segment: str) -> str:
+    """Qualified deals × win rate × ACV ÷ cycle."""
+    closed = {series: rest for series, *rest in KPIS if series in ("win rate", "ACV", "sales cycle")}
+    parts = {series: simple(*rest, segment) for series, rest in closed.items()}
+    return f"""
+    WITH w AS ({parts["win rate"]}), a AS ({parts["ACV"]}), c AS ({parts["sales cycle"]}),
+         q AS ({balance("pipeline_movement", "qualified_n_delta", segment)})
+    SELECT segment, month, coalesce(q.value, 0) * w.value * a.value / nullif(c.value, 0) AS value
+    FROM w JOIN a USING (segment, month) JOIN c USING (segment, month) LEFT JOIN q USING (segment, month)"""
+
+
+def median(segment: str) -> str:
+    """The Kaplan-Meier median of the time to an answer."""
+    return f"""
+    WITH waited AS (
+      SELECT {segment} AS segment, CAST(date_trunc('month', created_on) AS DATE) AS month,
+             round(working_hours, 4) AS hours, count(*) FILTER (is_answered) AS gone, count(*) AS n
+      FROM lead_response
+      WHERE created_on >= DATE '{START}' AND created_on < DATE '{END}' AND is_valid AND working_hours IS NOT NULL
+      GROUP BY ALL
+    ), risk AS (
+      SELECT *, sum(n) OVER (PARTITION BY segment, month ORDER BY hours DESC) AS at_risk FROM waited
+    ), curve AS (
+      SELECT *, product(1 - gone / at_risk) OVER (PARTITION BY segment, month ORDER BY hours) AS surviving FROM risk
+    )
+    SELECT segment, month, min(hours) FILTER (surviving <= 0.5 + 1e-12) AS value FROM curve GROUP BY ALL"""
+
+
+def answer(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """The cells of the dashboard, from views of the canonical names."""
+    found = [
+        connection.execute(
+            f"SELECT '{series}' AS series, '{breakdown}' AS breakdown, segment, month, value::DOUBLE AS value "
+            f"FROM ({query}) WHERE value IS NOT NULL"
+        ).to_arrow_table()
+        for series, breakdown, query in queries()
+    ]
+    return pa.concat_tables([table.cast(CELLS) for table in found])

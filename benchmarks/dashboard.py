@@ -1,0 +1,91 @@
+"""The whole dashboard, asked in every way: first whether all agree, then how long each takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from benchmarks.competitors import python_of
+from benchmarks.report import Measure
+from benchmarks.timing import interleaved, median, ratio, run
+from benchmarks.way import WAYS
+from benchmarks.work import differences, values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.report import Report
+    from benchmarks.scale import Scale
+
+REFERENCE = "fused Parquet"
+#: Least speed of Cadran against each other way, in its favour.
+AIMS = {
+    "analyst SQL": 3,
+    "Polars streaming": 3,
+    "pandas": 6,
+    "Ibis query by query": 4,
+    "boring-semantic-layer": 4,
+    "MetricFlow": 4,
+}
+
+
+def dashboard(scale: Scale, report: Report, *, repeats: int, names: Sequence[str] = tuple(WAYS)) -> None:
+    """Check that the ways agree, then time them.
+
+    Args:
+        scale: Data, which is there.
+        report: Takes the figures.
+        repeats: Rounds.
+        names: Ways to try; those whose environment is absent are told and left out.
+    """
+    ways = {
+        name: (["benchmarks.way", name, scale.name], python) for name in names if (python := python_of(WAYS[name][1]))
+    }
+    for name in set(names) - ways.keys():
+        print(f"{name} is left out: the environment of the competitors is not installed")
+    if agree(scale, report, ways):
+        timed(report, ways, repeats)
+
+
+def agree(scale: Scale, report: Report, ways: dict[str, tuple[list[str], str]]) -> bool:
+    """Whether every way gives the same values as the reference; no way is timed that does not."""
+    found = {}
+    for name, (arguments, python) in ways.items():
+        file = scale.folder / "cells" / f"{name.replace(' ', '-')}.parquet"
+        file.parent.mkdir(exist_ok=True)
+        run([*arguments, str(file)], python)
+        found[name] = values(pq.read_table(file))
+    reference = found[REFERENCE]
+    total = 0
+    for name, cells in found.items():
+        series = {key[0] for key in cells}
+        differ = differences(cells, reference, series)
+        total += len(differ)
+        print(f"{name}: {len(cells):,} values of {len(series)} series compared, {len(differ)} differ")
+        print("\n".join(f"  {each}" for each in differ[:5]), end="\n" if differ else "")
+    report.add(Measure("values of the dashboard", len(reference), ""), Measure("values that differ", total, "", most=0))
+    return total == 0
+
+
+def timed(report: Report, ways: dict[str, tuple[list[str], str]], repeats: int) -> None:
+    """Time every way, in turn."""
+    runs = interleaved(ways, repeats)
+    for name, took in runs.items():
+        report.add(Measure(f"{name}: whole process", median(took.wall), "s"))
+        report.add(Measure(f"{name}: from the question to the last value", median(took.work), "s"))
+        report.add(Measure(f"{name}: CPU", median(took.cpu), "s"))
+        report.add(Measure(f"{name}: peak memory", median(took.rss_mb) / 1024, "GB"))
+    if "cadran" not in runs:
+        return
+    own = runs["cadran"]
+    for name, most in (("fused prepared", 1.15), (REFERENCE, 0.6)):
+        if name in runs:
+            report.add(
+                Measure(f"cadran ÷ {name}, whole process", ratio(own.wall, runs[name].wall), most=most),
+                Measure(f"cadran ÷ {name}, from the question on", ratio(own.work, runs[name].work)),
+                Measure(f"cadran ÷ {name}, CPU", ratio(own.cpu, runs[name].cpu)),
+            )
+    for name, least in AIMS.items():
+        if name in runs:
+            report.add(Measure(f"{name} ÷ cadran, whole process", ratio(runs[name].wall, own.wall), least=least))

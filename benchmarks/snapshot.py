@@ -1,0 +1,95 @@
+"""Landed Parquet → a Cadran snapshot by the product's own path, and the canonical tables as Parquet for the others."""
+
+from __future__ import annotations
+
+import time
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from benchmarks.generate import generate
+from benchmarks.scale import BUILT_AT, CURRENCY, KNOWN_AT, ZONE
+from cadran.canonical import derive, history
+from cadran.canonical.calendars import HoursFrom, working_minutes
+from cadran.canonical.entities import ENTITIES
+from cadran.canonical.settings import Settings
+from cadran.config import BusinessHours
+from cadran.store.snapshot import building, current, publish
+from cadran.store.warehouse import DuckDBWarehouse, SnapshotMeta
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import ibis.expr.types as ir
+
+    from benchmarks.scale import Scale
+    from cadran.store.snapshot import SnapshotWriter
+
+SETTINGS = Settings(known_at=KNOWN_AT, currency=CURRENCY, zone=ZONE)
+#: What a build may use of the machine; more spills to disk.
+MEMORY = "8GB"
+
+
+def snapshot(scale: Scale) -> Path:
+    """The file of the snapshot of a scale, built when it is not there."""
+    state = scale.folder / ".cadran"
+    found = current(state)
+    return found or build(generate(scale), state)
+
+
+def build(landed: Path, state: Path) -> Path:
+    """Build and publish a snapshot from landed Parquet, and tell how long each part took."""
+    with building(state, built_at=BUILT_AT) as writer:
+        writer.backend.raw_sql(f"SET memory_limit = '{MEMORY}'; SET temp_directory = '{state / 'spill'}'")
+        counts = write(landed, writer)
+        meta = SnapshotMeta(writer.name, KNOWN_AT, BUILT_AT, CURRENCY, ZONE, counts)
+        return publish(writer, meta, issues=(), files=[], keep=1)
+
+
+def write(landed: Path, writer: SnapshotWriter) -> dict[str, int]:
+    """Write every canonical table; the rows of each."""
+    kept: list[str] = []
+
+    def keep(name: str, table: ir.Table) -> ir.Table:
+        kept.append(f"_kept_{name}")
+        return writer.create(kept[-1], table)
+
+    folders = sorted(folder.name for folder in landed.iterdir() if folder.is_dir())
+    raw = {name: writer.backend.read_parquet(str(landed / name / "*.parquet")) for name in folders}
+    now = {name: keep(f"now_{name}", table) for name, table in history.current(raw, KNOWN_AT).items()}
+    tables = derive.tables(now | {"working_minutes": _minutes(writer)}, SETTINGS, keep)
+    counts = {}
+    for name in ENTITIES:
+        started = time.perf_counter()
+        writer.create(name, tables[name])
+        counts[name] = writer.count(name)
+        if counts[name] > 100_000:
+            print(f"  {name}: {counts[name]:,} rows in {time.perf_counter() - started:.1f} s", flush=True)
+    for name in kept:
+        writer.drop(name)
+    return counts
+
+
+def _minutes(writer: SnapshotWriter) -> ir.Table:
+    rows = working_minutes(
+        [ZONE], [HoursFrom(date.min, BusinessHours())], date(2022, 1, 1), KNOWN_AT.date() + timedelta(days=2)
+    )
+    return writer.memory("working_minutes", rows)
+
+
+def parquet(scale: Scale) -> Path:
+    """The canonical tables of a scale as Parquet, for whoever does not read a snapshot."""
+    folder = scale.folder / "canonical"
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with duckdb.connect(str(snapshot(scale)), read_only=True) as connection:
+            for name in ENTITIES:
+                connection.execute(f"COPY \"{name}\" TO '{folder / name}.parquet' (FORMAT parquet)")
+        (folder / "done").touch()
+    return folder
+
+
+def warehouse(scale: Scale) -> DuckDBWarehouse:
+    """The snapshot of a scale, open for reading."""
+    return DuckDBWarehouse(snapshot(scale))
