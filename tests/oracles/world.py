@@ -23,6 +23,7 @@ from cadran.engine.query import Context
 from cadran.period import Calendar, local_day
 from cadran.store.warehouse import SnapshotMeta
 from oracles.chance import KNOWN_AT, ZONE, Chance, Row
+from oracles.chance_sales import Sales
 
 SEED = int(os.environ.get("CADRAN_SEED", "20260331"))
 TYPES = {
@@ -131,4 +132,4 @@ def context(known_at: datetime = KNOWN_AT) -> Context:
 def random_world(seed: int = SEED) -> World:
     """The random company of that seed."""
     sys.stdout.write(f"CADRAN_SEED={seed}\n")  # shown by pytest with a failure
-    return World(Chance(seed).rows())
+    return World(Sales(seed + 1).add(Chance(seed).rows()))

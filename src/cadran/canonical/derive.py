@@ -25,6 +25,7 @@ from cadran.canonical.schema import AUXILIARY, TYPES, empty
 from cadran.canonical.settings import recomputed
 from cadran.canonical.shape import known_day, publish
 from cadran.canonical.stages import marks, skipped, stage_interval, stage_passage, stays, steps
+from cadran.canonical.touch import account_approach, deal_touches, touch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +60,7 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
     published |= deal_tables(t, settings, keep)
     # what a deal became is derived once; a source may leave its end to its stage
     t["opportunity"] = keep("opportunity", published["opportunity"])
+    touches = keep("touches", touch(t, settings))
     t["mrr_movement"] = keep("mrr_movement", mrr_movement(t, settings))
     published |= {
         "opportunity": t["opportunity"],
@@ -66,6 +68,8 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
         "customer_month": customer_month(t, settings),
         "lead_cycle": lead_cycle(t, settings),
         "lead_response": lead_response(t, settings),
+        "touch": touches,
+        "account_approach": account_approach(touches, settings),
     }
     return {name: publish(published[name], name, settings) for name in ENTITIES}
 
@@ -88,10 +92,11 @@ def deal_tables(t: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
     standing = keep("deals", deals(t, settings, walked, ladder))
     stayed = keep("stage_stays", stays(walked, standing, settings))
     every = stayed.union(skipped(stayed, ladder))
+    touches = keep("deal_touches", deal_touches(t, settings))
     return {
-        "opportunity": opportunity(standing, t, settings),
+        "opportunity": opportunity(standing, t, settings, touches),
         "stage_interval": stage_interval(every, t),
-        "stage_passage": stage_passage(every, standing, t, settings),
+        "stage_passage": stage_passage(every, standing, t, settings, touches),
         "pipeline_movement": pipeline_movement(walked, standing, t, settings),
     }
 

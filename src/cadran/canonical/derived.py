@@ -26,7 +26,7 @@ DERIVED = [
             "entered_at:timestamp advanced_at:timestamp advanced_strict_at:timestamp lost_at:timestamp state "
             "n_entries:int "
             "n_regressions:int is_implied:bool is_inferred:bool days:float age_days:float is_open:bool "
-            "opportunity_is_won:bool opportunity_is_closed:bool amount_base:money"
+            "opportunity_is_won:bool opportunity_is_closed:bool amount_base:money n_touches:int"
         )
         + DIMENSIONS,
         "entered_at",
@@ -95,6 +95,28 @@ DERIVED = [
         "created_at",
         derived=True,
     ),
+    Entity(
+        "touch",
+        "One touch: an account, or a person without one, and a message.",
+        columns(
+            "id account_id>account contact_id>contact lead_id>lead opportunity_id>opportunity owner_id>owner sequence "
+            "activity_type occurred_at:timestamp n_records:int is_meeting:bool is_held:bool is_qualified_meeting:bool"
+        )
+        + DIMENSIONS,
+        "occurred_at",
+        derived=True,
+    ),
+    Entity(
+        "account_approach",
+        "One account, or a person without one, that was touched, up to its first qualified meeting.",
+        columns(
+            "id account_id>account owner_id>owner started_at:timestamp met_at:timestamp observed_until:timestamp "
+            "is_met:bool n_touches:int"
+        )
+        + DIMENSIONS,
+        "started_at",
+        derived=True,
+    ),
 ]
 
 #: Columns added to landed entities when they are published, beside their own.
@@ -103,7 +125,8 @@ PUBLISHED_EXTRAS: dict[str, tuple[Column, ...]] = {
         *columns(
             "amount_base:money acv_base:money tcv_base:money asp_base:money cycle_days:float age_days:float "
             "engaged_at:timestamp engaged_on:date qualified_at:timestamp qualified_on:date is_engaged:bool "
-            "is_qualified:bool is_stale:bool n_reopened:int is_cycle_valid:bool is_inferred_history:bool"
+            "is_qualified:bool is_stale:bool n_reopened:int is_cycle_valid:bool is_inferred_history:bool n_touches:int "
+            "last_touch_at:timestamp last_touch_on:date is_silent:bool creator baseline_cycle_days:float"
         ),
         *(c for c in DIMENSIONS if c.name not in {"channel", "product", "pipeline"}),
     ),

@@ -6,6 +6,7 @@ created while it is open. Its attributes are those of the close, or of the last 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import ibis
@@ -17,6 +18,7 @@ from cadran.canonical.ladder import KEYS, key
 from cadran.canonical.money import ratio, with_base
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int
 from cadran.canonical.shape import earliest, known_day
+from cadran.canonical.touch import touched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 INSTANT = TYPES["timestamp"]
 MONTHS_IN_YEAR = 12
+#: Days without a touch after which an open deal counts as silent.
+SILENT_DAYS = 30
 
 #: Words, in lower case, that tell apart the deals that nobody else won.
 NO_DECISION = (
@@ -171,24 +175,29 @@ def _qualified(found: ir.Table) -> ir.Table:
     )
 
 
-def opportunity(standing: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
+def opportunity(standing: ir.Table, t: Mapping[str, ir.Table], settings: Settings, touches: ir.Table) -> ir.Table:
     """One row per deal, widened by its amounts in the base currency and the dimensions of its event.
 
     The event is the close, or the last known instant of an open deal; the owner is the one of then
-    (T-99). Columns are those of the published entity, beside others. Order is not defined.
+    (T-99); ``creator`` is the one of the creation. Columns are those of the published entity, beside
+    others. Order is not defined.
 
     Args:
         standing: `deals`.
         t: Tables of `history.current`.
         settings: See there.
+        touches: `touch.deal_touches`.
     """
     known = ibis.literal(settings.known_at, INSTANT)
     rows = standing.mutate(event_at=ibis.ifelse(standing.is_closed, standing.closed_at, known))
     owners = spans_before(t["field_history"], "opportunity", "owner_id")
+    created = as_of(rows, owners, id="id", at="created_at", field="owner_id")
+    created = with_owner(created, t, at="created_at").select(created_id="id", creator="owner")
     rows = as_of(rows, owners, id="id", at="event_at", field="owner_id")
     rows = with_owner(with_account(rows, t, at="event_at"), t, at="event_at")
     rows = with_title(rows, t["contact"])
     rows = rows.mutate(source=rows.lead_source, opportunity_type=rows.type)
+    rows = touched(rows.left_join(created, rows.id == created.created_id), touches)
     return _aged(_valued(_engaged(rows, t["activity"]), t["fx_rate"], settings), settings)
 
 
@@ -224,6 +233,7 @@ def _valued(rows: ir.Table, fx: ir.Table, settings: Settings) -> ir.Table:
 def _aged(rows: ir.Table, settings: Settings) -> ir.Table:
     """Deals with their cycle and age in days of the company's zone, and their flags."""
     today = ibis.literal(known_day(settings), "date")
+    quiet = ibis.literal(settings.known_at - timedelta(days=SILENT_DAYS), INSTANT)
     cycle = days_between(rows.created_on, rows.closed_on).cast("float64")
     is_backwards = (cycle < 0).fill_null(False)
     minute = rows.created_at.truncate("minute")
@@ -235,5 +245,6 @@ def _aged(rows: ir.Table, settings: Settings) -> ir.Table:
         is_engaged=rows.engaged_at.notnull(),
         is_qualified=rows.qualified_at.notnull(),
         is_stale=(~rows.is_closed & (rows.expected_close_on < today)).fill_null(False),
+        is_silent=~rows.is_closed & (rows.last_touch_at.coalesce(rows.created_at) < quiet),
         is_imported=rows.is_imported.fill_null(together >= settings.import_batch),
     )

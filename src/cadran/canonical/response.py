@@ -104,8 +104,8 @@ def _first_touches(t: Mapping[str, ir.Table], leads: ir.Table, settings: Setting
     return first.select("touched_id", "toucher_id", touched_at="happened_at")
 
 
-def _human(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
-    """Activities by which a human of the team reached out to somebody."""
+def reached(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
+    """Activities by which a human of the team reached out to somebody, known by then; their landed columns."""
     activity = t["activity"]
     activity = activity.filter(
         activity.deleted_at.isnull(),
@@ -120,7 +120,12 @@ def _human(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
     sent = activity.filter(kind.re_search(TOUCH), is_out, ~said.re_search(NOT_AN_ANSWER), ~subject.re_search(AUTOMATIC))
     owner = t["owner"]
     robots = owner.filter(owner.role.lower().re_search(ROBOT).fill_null(False)).select(robot_id="id")
-    kept = sent.anti_join(robots, sent.owner_id == robots.robot_id)
+    return sent.anti_join(robots, sent.owner_id == robots.robot_id)
+
+
+def _human(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
+    """What `reached` gives, as the answers of leads are looked for."""
+    kept = reached(t, settings)
     return kept.select(
         "lead_id", "contact_id", activity_id=kept.id, toucher_id=kept.owner_id, happened_at=kept.occurred_at
     )

@@ -17,6 +17,7 @@ from cadran.canonical.dimensions import with_account, with_owner, with_title
 from cadran.canonical.ladder import KEYS, key
 from cadran.canonical.money import with_base
 from cadran.canonical.schema import TYPES, Expr, as_int
+from cadran.canonical.touch import staying
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -268,14 +269,17 @@ def stage_interval(every: ir.Table, t: Mapping[str, ir.Table]) -> ir.Table:
     return dressed(every, t, at="entered_at")
 
 
-def stage_passage(every: ir.Table, standing: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
+def stage_passage(
+    every: ir.Table, standing: ir.Table, t: Mapping[str, ir.Table], settings: Settings, touches: ir.Table
+) -> ir.Table:
     """One row per deal and stage that it entered or jumped over: a ledger that adds up.
 
     ``state`` is advanced (it went further from here at least once), lost, regressed (it went back and
     not further since), handed_off (to another pipeline) or open (still here): one each, so that for
     every stage the rows are the sum of the five. ``advanced_at`` is the first time it went further,
     ``advanced_strict_at`` the first time it went to the very next stage. ``days`` sums the stays,
-    up to the known instant while one lasts; ``age_days`` is counted from the entry to that instant.
+    up to the known instant while one lasts; ``age_days`` is counted from the entry to that instant;
+    ``n_touches`` are those made in the stage before the deal first went further.
     Order is not defined.
 
     Args:
@@ -283,8 +287,9 @@ def stage_passage(every: ir.Table, standing: ir.Table, t: Mapping[str, ir.Table]
         standing: `opportunity.deals`.
         t: Tables of `history.current`.
         settings: See there.
+        touches: `touch.deal_touches`.
     """
-    found = _ledger(every)
+    found = _ledger(staying(every, touches))
     state = ibis.cases(
         (found.advanced_at.notnull(), "advanced"),
         ((found.n_last > 0) & found.ended_at.isnull(), "open"),
@@ -321,6 +326,7 @@ def _ledger(every: ir.Table) -> ir.Table:
         handed_seq=every.seq.max(where=every.is_handed_off),
         real_seq=every.seq.max(where=~every.is_implied),
         days=every.days.sum(),
+        n_touches=every.n_touches.sum(),
     )
 
 

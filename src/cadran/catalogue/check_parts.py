@@ -27,7 +27,7 @@ MONEY = ("money", "money_per_day")
 UNFIT = {
     "count": ("rate", "money", "money_per_day", "days", "hours", "months"),
     "count_distinct": ("rate", "money", "money_per_day", "days", "hours", "months"),
-    "survival": ("rate", "count", "money", "money_per_day", "multiple"),
+    "survival": ("rate", "money", "money_per_day", "multiple"),
 }
 INTERVAL_KINDS = {"wilson": ("ratio", "conversion"), "delta": ("ratio", "conversion"), "mean": ("simple", "ratio")}
 

@@ -1,0 +1,65 @@
+"""What sellers of the random company do: touches, approaches, and what they add to deals and stages.
+
+Drawn apart from the other rows, so that those stay what they were for a seed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from oracles.chance import KNOWN_AT, Chance, Row
+
+N_TOUCHES, N_APPROACHES = 2500, 1500
+
+
+class Sales(Chance):
+    """Draws the rows of sellers, and columns of rows that are there already."""
+
+    def add(self, found: dict[str, list[Row]]) -> dict[str, list[Row]]:
+        """The same rows with those of sellers."""
+        for row in found["opportunity"]:
+            row.update(self._of_deal(row))
+        won = {row["id"] for row in found["opportunity"] if row["is_won"]}
+        for row in found["stage_passage"]:
+            row.update(
+                n_touches=None if self.hits(0.02) else int(self.rng.poisson(3)),
+                opportunity_is_won=row["opportunity_id"] in won or self.one(None, False),
+                state=self._state(row),
+            )
+        found["touch"] = [self._touch(number) for number in range(N_TOUCHES)]
+        found["account_approach"] = [self._approach(number) for number in range(N_APPROACHES)]
+        return found
+
+    def _of_deal(self, deal: Row) -> Row:
+        return {
+            "n_touches": int(self.rng.poisson(12)) if self.hits(0.97) else None,
+            "is_silent": self.one(None, False) if deal["is_closed"] else self.one(True, False, None),
+            "creator": self.one("Léa Garnier", "Tom O'Neil", None),
+            "baseline_cycle_days": self.one(60.0, 45.5, None),
+        }
+
+    def _state(self, passage: Row) -> str:
+        if passage["advanced_at"]:
+            return "advanced"
+        if passage["is_open"]:
+            return "open"
+        return "lost" if passage["lost_at"] else self.one("regressed", "handed_off")
+
+    def _touch(self, number: int) -> Row:
+        kind = self.one("email", "email", "call", "linkedin", "meeting", "message")
+        is_held = kind == "meeting" and self.hits(0.8)
+        return self.dimensions() | {
+            "id": f"t{number}", "occurred_at": self.moment(), "activity_type": kind, "is_meeting": kind == "meeting",
+            "is_held": is_held or self.one(None, False), "n_records": 1,
+            "is_qualified_meeting": (is_held and self.hits(0.6)) or self.one(None, False),
+            "channel": None, "source": None, "product": None,
+        }  # fmt: skip
+
+    def _approach(self, number: int) -> Row:
+        started = self.moment()
+        met: datetime | None = self.before_known(started + self.days(40)) if self.hits(0.5) else None
+        return self.dimensions() | {
+            "id": f"a{number}", "started_at": started, "met_at": met, "observed_until": KNOWN_AT + timedelta(0),
+            "is_met": met is not None or self.one(None, False),
+            "n_touches": None if self.hits(0.02) else int(self.rng.integers(0, 12)),
+        }  # fmt: skip
