@@ -202,6 +202,17 @@ def test_a_survival_says_what_has_ended():
     assert codes(replace(asked, unit="rate", numerator=replace(asked.numerator, event="is_closed"))) == ["bad_unit"]
 
 
+def test_an_expected_conversion_has_an_event_and_a_window_and_no_denominator():
+    wanted = measure(agg="incidence", expr="days_between(created_on, closed_on)", event="is_won", time="created_on")
+    asked = kpi("e", kind="conversion", unit="rate", interval="incidence", window_days=90, numerator=wanted)
+    assert codes(asked) == []
+    assert codes(replace(asked, window_days=None)) == ["missing_part"]
+    assert codes(replace(asked, numerator=replace(wanted, event=""))) == ["no_event"]
+    assert codes(replace(asked, numerator=replace(wanted, expr=""))) == ["no_expression"]
+    assert codes(replace(asked, denominator=measure())) == ["useless_part"]
+    assert codes(replace(asked, interval="wilson")) == ["bad_interval"]
+
+
 def test_an_expression_that_cannot_be_read_is_said_once():
     assert codes(replace(BOOKED, numerator=measure(agg="sum", expr="amount_bse"))) == ["bad_expression"]
 

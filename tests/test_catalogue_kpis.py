@@ -603,7 +603,10 @@ class TestContracts:
         """G-2, G-3."""
         if kpi.kind in ("ratio", "conversion") and kpi.unit == "rate":
             assert kpi.min_n >= 20
-            assert kpi.interval in ("wilson", "delta") or kpi.id in ("mql_to_sql_period", "stage_conversion_period")
+            assert kpi.interval in ("wilson", "delta", "incidence") or kpi.id in (
+                "mql_to_sql_period",
+                "stage_conversion_period",
+            )
 
     @pytest.mark.parametrize("kpi", [kpi for kpi in EVERY if kpi.benchmarks], ids=lambda kpi: kpi.id)
     def test_a_benchmark_says_how_far_to_believe_it(self, kpi):

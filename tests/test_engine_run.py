@@ -281,6 +281,40 @@ def test_survival_keeps_durations_over_and_open_t_13():
     assert (empty.status, empty.durations) == ("undefined", None)
 
 
+def test_incidence_keeps_how_long_and_how_cases_ended_and_those_of_the_last_year_beside_them():
+    """Known to 31 December 2026: the past is what was open at some time since 1 January 2026."""
+    rows = [
+        deal("2026-03-12", created_at="2026-03-02"),
+        deal("2026-03-07", won=False, created_at="2026-03-02"),
+        deal(None, created_at="2026-03-31"),
+        deal("2026-03-01", created_at="2026-03-11"),  # closed before it was created
+        deal("2026-02-10", created_at="2025-12-12"),  # already 20 days old when the year began
+        deal("2025-12-30", created_at="2025-12-12"),  # over before it
+    ]
+    asked = kpi(
+        "expected",
+        kind="conversion",
+        unit="rate",
+        interval="incidence",
+        window_days=90,
+        numerator=measure(
+            agg="incidence", expr="days_between(created_on, closed_on)", event="is_won", time="created_on"
+        ),
+    )
+    figure, empty = ask(
+        MemoryWarehouse(opportunity=rows), asked, grain="month", start=MAR, end=date(2026, 5, 1)
+    ).figures
+    assert (figure.value, figure.status, figure.n, figure.numerator, figure.denominator) == (None, "ok", 3, 1, 3)
+    found = figure.outcomes
+    assert found.ages == (0, 5, 10, 275)
+    assert (found.converted, found.ended, found.open) == ((0, 0, 1, 0), (0, 1, 0, 0), (0, 0, 0, 1))
+    past = figure.past
+    assert past.ages == (0, 5, 10, 20, 60, 275)
+    assert past.joined == (3, 0, 0, 1, 0, 0)
+    assert past.converted == (0, 0, 1, 0, 1, 0)
+    assert (empty.status, empty.outcomes, empty.numerator) == ("undefined", None, 0)
+
+
 # derived ---------------------------------------------------------------------------------------
 
 OPEN = kpi(

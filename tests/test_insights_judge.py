@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from cadran.catalogue.definition import Benchmark, Kpi, Target
-from cadran.engine.result import Durations, Figure, KpiResult, Moments
+from cadran.engine.result import Durations, Figure, KpiResult, Moments, Outcomes
+from cadran.insights.expected import conversion_of, points
 from cadran.insights.judge import read
 
 NAMES = {"fr": "Taux", "en": "Rate"}
@@ -162,3 +163,55 @@ def test_a_cycle_is_held_against_its_frozen_baseline_and_not_against_last_month(
     assert reading(certain, after_a_bad_month).verdict == reading(certain, after_a_good_month).verdict == "on_track"
     few = figure(cycle, value=50.0, n=5, moments=Moments(5, 250, 5, 14_000, 5, 250))
     assert reading(few).verdict == "cannot_tell"
+
+
+def expected(**changes):
+    return kpi(kind="conversion", interval="incidence", window_days=90, basis="cohort", **changes)
+
+
+def outcomes(*cases):
+    """Outcomes of ``(age, converted, ended, open)``, all watched from age 0."""
+    every = cases if cases[0][0] == 0 else ((0, 0, 0, 0), *cases)
+    ages, converted, ended, still = zip(*every, strict=True)
+    n = sum(converted) + sum(ended) + sum(still)
+    return Outcomes(ages, converted, ended, still, (n, *(0 for _ in ages[1:])))
+
+
+PAST = outcomes((20, 100, 200, 0), (60, 100, 200, 0), (90, 0, 0, 400))
+
+
+def test_three_won_seven_lost_ninety_open_is_too_young_whatever_is_expected_of_it_t_03():
+    cohort = outcomes((12, 3, 0, 0), (15, 0, 7, 0), (30, 0, 0, 90))
+    found = reading(figure(expected(targets=(target("0.3"),)), value=None, n=100, outcomes=cohort, past=PAST))
+    assert (found.status, found.verdict, round(found.maturity, 2)) == ("too_young", "cannot_tell", 0.1)
+    assert found.reason_params == {"share": 10}
+    # of 700 past cases that were still open at 30 days, 100 converted by day 90
+    assert found.value == pytest.approx((3 + 90 * 100 / 700) / 100)
+    assert found.low < found.value < found.high
+    assert (found.conversion.of_closed, found.conversion.of_created) == (pytest.approx(0.3), 0.03)
+    assert found.conversion.curve.at(30)[0] == pytest.approx(0.03)
+    assert found.conversion.median is None
+
+
+def test_a_young_cohort_without_a_past_says_that_it_is_too_young_and_gives_no_value():
+    cohort = outcomes((12, 3, 0, 0), (15, 0, 7, 0), (30, 0, 0, 90))
+    found = reading(figure(expected(), value=None, n=100, outcomes=cohort, past=cohort))
+    assert (found.status, found.value, found.low) == ("too_young", None, None)
+
+
+def test_a_cohort_that_is_over_has_a_verdict():
+    cohort = outcomes((12, 300, 700, 0))
+    found = reading(figure(expected(targets=(target("0.2"),)), value=None, n=1000, outcomes=cohort, past=PAST))
+    assert (found.status, found.verdict, found.value, found.maturity) == ("ok", "on_track", 0.3, 1.0)
+
+
+def test_the_points_of_a_curve_have_their_band_and_the_cases_still_watched():
+    cohort = outcomes((12, 30, 0, 0), (15, 0, 7, 0), (30, 0, 0, 63))
+    found = points(conversion_of(figure(expected(), value=None, n=100, outcomes=cohort, past=PAST)))
+    by_age = {point["age"]: point for point in found}
+    assert by_age[0] == {"age": 0, "share": 0.0, "low": 0.0, "high": 0.0, "at_risk": 100, "past": 0.0}
+    assert by_age[20]["share"] == pytest.approx(0.3)
+    assert by_age[20]["low"] < 0.3 < by_age[20]["high"]
+    assert by_age[20]["at_risk"] == 63
+    assert (by_age[40]["share"], by_age[40]["at_risk"]) == (None, 0)
+    assert by_age[90]["past"] == pytest.approx(200 / 1000)

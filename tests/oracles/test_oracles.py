@@ -16,6 +16,7 @@ from lifelines import KaplanMeierFitter
 from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answer
+from cadran.insights.expected import conversion_of
 from oracles.chance import KNOWN_ON, SEGMENTS
 from oracles.world import context, random_world
 
@@ -103,9 +104,16 @@ def _same(kpi, figures, rows):
         if kpi.kind in ("ratio", "conversion"):
             _equal(figure.numerator or 0, row["numerator"] or 0, where)
             _equal(figure.denominator or 0, row["denominator"] or 0, where)
-        value = _lifelines_median(figure.durations) if figure.durations is not None else figure.value
-        _equal(value, row["value"], where, TOLERANCES.get(kpi.unit, 1e-12))
-        assert (value is None) == (figure.status == "undefined") or figure.durations is not None, where
+        is_statistic = figure.durations is not None or figure.outcomes is not None
+        _equal(_value(figure), row["value"], where, TOLERANCES.get(kpi.unit, 1e-12))
+        assert (_value(figure) is None) == (figure.status == "undefined") or is_statistic, where
+
+
+def _value(figure):
+    """The value of a figure; where it is a statistic, what is made of its durations or outcomes."""
+    if figure.outcomes is not None:
+        return conversion_of(figure).expected
+    return _lifelines_median(figure.durations) if figure.durations is not None else figure.value
 
 
 def _equal(found, expected, where, tolerance=1e-12):

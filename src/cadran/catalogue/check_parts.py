@@ -28,6 +28,7 @@ UNFIT = {
     "count": ("rate", "money", "money_per_day", "days", "hours", "months"),
     "count_distinct": ("rate", "money", "money_per_day", "days", "hours", "months"),
     "survival": ("rate", "money", "money_per_day", "multiple"),
+    "incidence": ("count", "money", "money_per_day", "days", "hours", "months", "multiple"),
 }
 INTERVAL_KINDS = {"wilson": ("ratio", "conversion"), "delta": ("ratio", "conversion"), "mean": ("simple", "ratio")}
 
@@ -56,7 +57,7 @@ def check_measure(kpi: Kpi, key: str, measure: Measure) -> Iterator[Issue]:
 
 
 def _expressions(kpi: Kpi, measure: Measure) -> Iterator[Issue]:
-    numeric = "number" if measure.agg in ("sum", "mean", "median", "survival") else None
+    numeric = "number" if measure.agg in ("sum", "mean", "median", "survival", "incidence") else None
     wanted: dict[str, Any] = {"expr": numeric, "where": "bool", "event": "bool", "missing": "bool"}
     for key, kind in wanted.items():
         text = getattr(measure, key)
@@ -95,6 +96,8 @@ def _aggregation(kpi: Kpi, key: str, measure: Measure) -> Iterator[Issue]:
         yield of_kpi(kpi, "no_expression", "{kpi}: {agg} needs an `expr` to aggregate.", key, agg=agg)
     if agg == "survival" and not measure.event:
         yield of_kpi(kpi, "no_event", "{kpi}: survival needs an `event` that says what has ended.", key)
+    if agg == "incidence" and not measure.event:
+        yield of_kpi(kpi, "no_event", "{kpi}: incidence needs an `event` that says what ended as wanted.", key)
     if measure.balance and agg not in ADDITIVE:
         yield of_kpi(
             kpi,
@@ -138,6 +141,8 @@ def check_shape(kpi: Kpi) -> Iterator[Issue]:
         "conversion": ("numerator", "denominator"),
         "derived": ("expression", "inputs"),
     }[kpi.kind]
+    if is_incidence(kpi):
+        needed = ("numerator", "window_days")
     for key in needed:
         if not getattr(kpi, key):
             yield of_kpi(kpi, "missing_part", "{kpi} is {kind} and needs {part}.", "kind", kind=kpi.kind, part=key)
@@ -153,7 +158,7 @@ def check_shape(kpi: Kpi) -> Iterator[Issue]:
 def _ratio(kpi: Kpi) -> Iterator[Issue]:
     for key in ("numerator", "denominator"):
         measure = getattr(kpi, key)
-        if kpi.kind in ("ratio", "conversion") and measure and measure.agg not in IN_RATIO:
+        if kpi.kind in ("ratio", "conversion") and measure and measure.agg not in IN_RATIO and not is_incidence(kpi):
             yield of_kpi(
                 kpi,
                 "not_additive",
@@ -202,11 +207,17 @@ def _unit(kpi: Kpi) -> Iterator[Issue]:
 
 def _interval(kpi: Kpi) -> Iterator[Issue]:
     kinds = INTERVAL_KINDS.get(kpi.interval)
-    is_survival = bool(kpi.numerator and kpi.numerator.agg == "survival")
-    wrong = (kinds is not None and kpi.kind not in kinds) or is_survival != (kpi.interval == "survival")
+    agg = kpi.numerator.agg if kpi.numerator else ""
+    own = any((agg == name) != (kpi.interval == name) for name in ("survival", "incidence"))
+    wrong = own or (kinds is not None and kpi.kind not in kinds) or (agg == "incidence" and kpi.kind != "conversion")
     if wrong:
         message = "{kpi}: the interval {interval} does not fit what it measures."
         yield of_kpi(kpi, "bad_interval", message, "interval", interval=kpi.interval)
+
+
+def is_incidence(kpi: Kpi) -> bool:
+    """True for a conversion that is expected of a cohort that is partly open."""
+    return kpi.kind == "conversion" and kpi.numerator is not None and kpi.numerator.agg == "incidence"
 
 
 def restrictions(tree: Tree, columns: frozenset[str]) -> frozenset[tuple[str, str]]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cadran.errors import Issue
 
 Kind = Literal["simple", "ratio", "cumulative", "derived", "conversion"]
-Aggregation = Literal["count", "sum", "mean", "count_distinct", "median", "min", "max", "survival"]
+Aggregation = Literal["count", "sum", "mean", "count_distinct", "median", "min", "max", "survival", "incidence"]
 Unit = Literal["rate", "count", "money", "money_per_day", "days", "hours", "months", "multiple"]
 Direction = Literal["up", "down", "band", "none"]
 Basis = Literal["period", "cohort", "balance"]
@@ -33,11 +33,14 @@ class Measure:
     Attributes:
         entity: Canonical table.
         agg: How rows are put together. ``survival`` keeps the durations of rows, finished or not,
-            for a Kaplan-Meier median.
-        expr: SQL expression over the table's columns that is aggregated; empty for ``count``.
+            for a Kaplan-Meier median; ``incidence`` keeps how long each row took to end, and whether it
+            ended as wanted, for the conversion to expect of rows that are partly open.
+        expr: SQL expression over the table's columns that is aggregated; empty for ``count``. For
+            ``incidence``, whole days from the row's day to its end, unknown while it has not ended.
         where: SQL predicate that keeps rows; empty keeps all.
         time: Day column (``x_on``) on which rows are dated.
-        event: For ``survival``, SQL predicate that is true when the duration has ended.
+        event: For ``survival``, SQL predicate that is true when the duration has ended; for
+            ``incidence``, true when the row ended as wanted.
         balance: True when every row up to the end of the period counts, as for a stock.
         at_end: True when rows are photographs taken on certain days, such as month ends: only those
             of the last such day in the period count, the same day for every segment.
@@ -154,7 +157,8 @@ class Kpi:
         descriptions: What it says, in each language.
         formula: Formula as people read it, in each language.
         kind: ``simple`` one measure; ``ratio`` of two measures; ``cumulative`` a balance at the
-            end of each period; ``conversion`` a ratio over a cohort; ``derived`` from other KPIs.
+            end of each period; ``conversion`` a ratio over a cohort, or with an
+            ``incidence`` numerator alone the share to expect of it; ``derived`` from other KPIs.
         unit: What the value is counted in.
         direction: Which way is good.
         basis: ``period`` dates both parts by when they happened, ``cohort`` by when the case
@@ -165,7 +169,8 @@ class Kpi:
         expression: For ``derived``, an arithmetic expression over the names in `inputs`.
         inputs: For ``derived``, the KPI behind each name.
         window_days: For ``conversion``, days within which the case must convert, or None. Cases
-            whose window has not ended are in neither part; `Figure.maturity` tells their share.
+            whose window has not ended are in neither part; `Figure.maturity` tells their share. With
+            ``incidence`` they count, by what is expected of them.
         dimensions: Dimensions that may break it down.
         default_by: Dimensions that always break it down, such as ``stage``.
         grains: Grains in which it may be asked.
@@ -180,8 +185,8 @@ class Kpi:
         benchmarks: Levels that others reach.
         alerts: When to raise it.
         hypothesis: Causal hypothesis, in each language.
-        interval: Which interval fits: ``wilson``, ``mean``, ``delta``, ``median``, ``survival``
-            or ``none``.
+        interval: Which interval fits: ``wilson``, ``mean``, ``delta``, ``median``, ``survival``,
+            ``incidence`` or ``none``.
         variants: Other KPIs that measure the same thing by another convention.
         is_vanity: True for a volume that must stay off the boards.
         oracle: Independent SQL over the canonical tables that gives the same figure.

@@ -30,11 +30,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from cadran.canonical.entities import ENTITIES, day_of, published_columns
 from cadran.catalogue import fields
-from cadran.catalogue.definition import AlertRule, Benchmark, Board, Catalogue, Dimension, Kpi, Measure, Target
+from cadran.catalogue.definition import (
+    Aggregation,
+    AlertRule,
+    Benchmark,
+    Board,
+    Catalogue,
+    Dimension,
+    Kpi,
+    Measure,
+    Target,
+)
 from cadran.config import Record, load_yaml
 from cadran.errors import CadranError, DefinitionError
 from cadran.period import GRAINS
@@ -47,7 +57,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "kpis"
 SECTIONS = ("kpis", "overrides", "targets", "dimensions", "boards", "north_star")
 BASIS_OF_KIND = {"cumulative": "balance", "conversion": "cohort"}
-INTERVALS = ("wilson", "mean", "delta", "median", "survival", "none")
+INTERVALS = ("wilson", "mean", "delta", "median", "survival", "incidence", "none")
 FUNNEL = ("acquisition", "activation", "conversion", "expansion", "retention")
 CADENCES = ("daily", "weekly", "monthly", "quarterly")
 #: Keys of an override that are merged with what is there, rather than replaced.
@@ -73,7 +83,7 @@ MEASURE = fields.Shape(
     "a measure",
     {
         "entity": _entity,
-        "agg": fields.choice("count", "sum", "mean", "count_distinct", "median", "min", "max", "survival"),
+        "agg": fields.choice(*get_args(Aggregation)),
         "balance": fields.flag,
         "at_end": fields.flag,
         **dict.fromkeys(("expr", "where", "time", "event", "missing"), fields.text),

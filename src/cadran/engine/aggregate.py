@@ -166,6 +166,7 @@ def slots_of(part: Part) -> list[Slot]:
         "mean": ["sum", "known", "matched"],
         "count_distinct": ["distinct", "matched"],
         "survival": ["survival"],
+        "incidence": ["incidence"],
     }.get(agg, [agg, "known", "matched"])
     if agg == "count" and part.measure.expr:
         names = ["known", "matched"]

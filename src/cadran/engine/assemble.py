@@ -85,7 +85,8 @@ class Assembler:
         cell = _Cell(self, kpi, place, dims, segment)
         if kpi.kind == "derived":
             return cell.derived()
-        return cell.survival() if kpi.numerator and kpi.numerator.agg == "survival" else cell.measured()
+        special = {"survival": cell.survival, "incidence": cell.incidence}
+        return special.get(kpi.numerator.agg if kpi.numerator else "", cell.measured)()
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,26 @@ class _Cell:
         durations = self.assembler.components.durations(group, part, self.place, self.segment)
         n = sum(durations.ended) + sum(durations.censored)
         return self._made(Amount(None, n, "" if n else NO_CASE), n=self._n(n), durations=durations if n else None)
+
+    def incidence(self) -> Figure:
+        """The figure of a KPI whose value is what is expected of cases that are partly open."""
+        part = self.parts.numerator
+        assert part is not None  # noqa: S101 - only derived KPIs have none
+        watched = self.assembler.components.watched(group_of(part, self.kpi, self.dims), part)
+        found = watched.outcomes(self.place, self.segment)
+        if found is None:
+            return self._made(Amount(None, 0, NO_CASE), n=0, numerator=0, denominator=0)
+        horizon = self.kpi.window_days or 0
+        converted = sum(n for age, n in zip(found.ages, found.converted, strict=True) if age <= horizon)
+        n = sum(found.joined)
+        return self._made(
+            Amount(None, n),
+            n=self._n(n),
+            numerator=converted,
+            denominator=n,
+            outcomes=found,
+            past=watched.past(self.segment),
+        )
 
     def derived(self) -> Figure:
         """The figure of a KPI computed from others, in the same period and segment."""

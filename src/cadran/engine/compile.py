@@ -18,6 +18,7 @@ from cadran.canonical.days import local_day
 from cadran.canonical.entities import published_columns
 from cadran.engine.aggregate import DAY, Condition, Prepared, Slot, moment_slots, slots_of
 from cadran.engine.expression import day_literal, ibis_value
+from cadran.engine.outcomes import outcome_table
 from cadran.engine.parts import Group, Part, group_of, no_dimension, parts_of
 from cadran.engine.periods import period_key
 from cadran.engine.predicate import columns_of, predicate
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 DURATION_DIGITS = 4
 PERIOD, VALUE, ENDED, N = "p_key", "p_value", "p_ended", "p_n"
 MOST_IDS = 500
+#: Components that are not one number: each has a statement of its own.
+CURVES = ("survival", "incidence")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,10 @@ class Scan:
 
 @dataclass(frozen=True)
 class Curve:
-    """One statement that gives the durations of one ``survival`` part, see `VALUE` and `ENDED`."""
+    """One statement that gives the durations of one ``survival`` part, see `VALUE` and `ENDED`.
+
+    Of an ``incidence`` part it gives ages and outcomes, see `outcomes.outcome_table`.
+    """
 
     group: Group
     part: Part
@@ -109,8 +115,8 @@ class Planner:
         curves: list[Curve] = []
         for group, found in slots.items():
             kpi = owners[group]
-            curves += [self._curve(group, slot[0], kpi, span) for slot in found if slot[2] == "survival"]
-            names = {slot: f"c{place}" for place, slot in enumerate(s for s in found if s[2] != "survival")}
+            curves += [self._curve(group, slot[0], kpi, span) for slot in found if slot[2] in CURVES]
+            names = {slot: f"c{place}" for place, slot in enumerate(s for s in found if s[2] not in CURVES)}
             if names:
                 scans.append(self._scan(group, names, kpi, span))
         return Plan(tuple(scans), tuple(curves))
@@ -193,6 +199,8 @@ class Planner:
         return rows.group_by(PERIOD).aggregate(**last)
 
     def _curve(self, group: Group, part: Part, kpi: Kpi, span: Span) -> Curve:
+        if part.measure.agg == "incidence":
+            return Curve(group, part, self._outcomes(group, part, kpi, span))
         rows = self.keyed(group, kpi, span)
         condition = self.condition(rows)
         measure = part.measure
@@ -202,6 +210,13 @@ class Planner:
         kept = chosen.filter(chosen[VALUE].notnull())
         keys = [PERIOD, *dim_names(group), VALUE, ENDED]
         return Curve(group, part, kept.group_by(keys).aggregate(**{N: kept.count()}))
+
+    def _outcomes(self, group: Group, part: Part, kpi: Kpi, span: Span) -> ir.Table:
+        rows = self.rows(group, kpi)
+        inside = functools.reduce(operator.and_, _inside(rows[DAY], group, span, self.known))
+        period = period_key(rows[DAY], span, self.context.calendar)
+        rows = rows.mutate(**{PERIOD: period, "p_in": inside, **self._dims(rows, group, kpi)})
+        return outcome_table(self.condition(rows), part, [PERIOD, *dim_names(group)], rows["p_in"])
 
     def missing_ids(self, group: Group, part: Part, kpi: Kpi, span: Span) -> ir.Table:
         """Ids of the rows that have an amount but no rate into the base currency, in order, at most `MOST_IDS`."""

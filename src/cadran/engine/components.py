@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadran.engine.aggregate import DAY
 from cadran.engine.compile import ENDED, PERIOD, VALUE, N, dim_names
+from cadran.engine.outcomes import Watched
 from cadran.engine.periods import key_of
 from cadran.engine.result import Durations
 
@@ -46,6 +47,7 @@ class Components:
     _rows: dict[Group, dict[tuple[int, Segment], list[Any]]] = field(default_factory=dict)
     _present: dict[tuple[Group, Part], set[Segment]] = field(default_factory=lambda: defaultdict(set))
     _curves: dict[tuple[Group, Part], dict[tuple[int, Segment], dict[float, list[int]]]] = field(default_factory=dict)
+    _watched: dict[tuple[Group, Part], Watched] = field(default_factory=lambda: defaultdict(Watched))
     _photos: dict[tuple[Group, str], set[int]] = field(default_factory=dict)
     _missing: dict[tuple[Group, Part], list[tuple[Key, Segment, str]]] = field(default_factory=dict)
 
@@ -121,7 +123,10 @@ class Components:
                 self._present[scan.group, part] |= {segment for (_, segment), row in found.items() if row[place]}
 
     def add_curve(self, curve: Curve, table: pa.Table) -> None:
-        """Take in the durations of a part."""
+        """Take in the durations or the outcomes of a part."""
+        if curve.part.measure.agg == "incidence":
+            self._add_outcomes(curve, table)
+            return
         found: dict[tuple[int, Segment], dict[float, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
         columns = (table[name].to_pylist() for name in (PERIOD, VALUE, ENDED, N))
         for segment, key, value, ended, n in zip(_segments(curve.group, table), *columns, strict=True):
@@ -129,6 +134,12 @@ class Components:
                 found[self._places[key], segment][value][0 if ended else 1] += n
         self._curves[curve.group, curve.part] = found
         self._present[curve.group, curve.part] |= {segment for _, segment in found}
+
+    def _add_outcomes(self, curve: Curve, table: pa.Table) -> None:
+        watched = self._watched[curve.group, curve.part]
+        places = [self._places.get(key) for key in table[PERIOD].to_pylist()]
+        watched.add(table, places, _segments(curve.group, table))
+        self._present[curve.group, curve.part] |= watched.segments()
 
     def add_missing(self, group: Group, part: Part, table: pa.Table) -> None:
         """Take in the ids of rows without a rate."""
@@ -154,6 +165,10 @@ class Components:
         found = self._curves[group, part].get((place, segment), {})
         times = sorted(found)
         return Durations(tuple(times), tuple(found[time][0] for time in times), tuple(found[time][1] for time in times))
+
+    def watched(self, group: Group, part: Part) -> Watched:
+        """The outcomes of an ``incidence`` part."""
+        return self._watched[group, part]
 
     def segments(self, group: Group, part: Part) -> set[Segment]:
         """The segments in which a part has a case somewhere in the span."""

@@ -57,6 +57,25 @@ class Durations:
 
 
 @dataclass(frozen=True)
+class Outcomes:
+    """Cases by the age, in whole days since entry, at which something happened to them.
+
+    Attributes:
+        ages: Distinct ages, ascending, at least 0.
+        converted: How many ended as wanted at each age.
+        ended: How many ended in any other way.
+        open: How many were last seen, still open.
+        joined: How many began to be watched at that age.
+    """
+
+    ages: tuple[int, ...]
+    converted: tuple[int, ...]
+    ended: tuple[int, ...]
+    open: tuple[int, ...]
+    joined: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """One number: one KPI, one period, one segment.
 
@@ -66,7 +85,8 @@ class Figure:
         end: First day after it.
         segment: Dimension values, by dimension id; None where the source gives none.
         value: The number, or None where it is undefined; rates in 0..1, money decimal. None also
-            for ``survival`` KPIs, whose value is a statistic of `durations`.
+            for ``survival`` KPIs, whose value is a statistic of `durations`, and for ``incidence``
+            ones, whose value is a statistic of `outcomes` and `past`.
         numerator: Upper part, or None.
         denominator: Lower part, or None.
         n: Cases behind the number.
@@ -76,6 +96,9 @@ class Figure:
         partial: True when the period was not over when the data was read.
         moments: Sums for an interval, or None.
         durations: Durations for a survival curve, or None.
+        outcomes: For an ``incidence`` KPI, the ages and outcomes of the cases, or None.
+        past: The same for every case of the segment that was open at some time of the last year that
+            is known, whenever it started: what open cases are judged by.
         parts: Values of the inputs of a ``derived`` KPI, by name.
         maturity: For a cohort with a window, share of it whose window was over when the data was
             read, in 0..1; None otherwise.
@@ -95,6 +118,8 @@ class Figure:
     partial: bool = False
     moments: Moments | None = None
     durations: Durations | None = None
+    outcomes: Outcomes | None = None
+    past: Outcomes | None = None
     parts: Mapping[str, Number | None] = field(default_factory=dict)
     maturity: float | None = None
 

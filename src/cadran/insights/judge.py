@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cadran.insights.expected import MATURE as DECIDED
+from cadran.insights.expected import conversion_of
 from cadran.insights.reading import Change, Reading, Readings
 from cadran.insights.targets import benchmark_of, target_of, verdict_of
 from cadran.stats.intervals import Interval, cases_to_tell, mean_interval, ratio_interval, wilson_interval
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from cadran.engine.result import Figure, KpiResult, Number
     from cadran.errors import Issue
     from cadran.insights.reading import ReadingStatus
+    from cadran.stats.conversion import Conversion
 
 #: Share of a cohort that must have had its whole window before its rate is a verdict.
 MATURE = 0.8
@@ -44,6 +47,7 @@ class _Value:
     interval: Interval | None = None
     reason: str = ""
     params: dict[str, object] = field(default_factory=dict)
+    conversion: Conversion | None = None
 
 
 def _reading(figure: Figure, result: KpiResult) -> Reading:
@@ -66,7 +70,8 @@ def _reading(figure: Figure, result: KpiResult) -> Reading:
         benchmark=benchmark_of(figure),
         change=_change(figure, found.value, result.earlier.get(figure.key)),
         n_needed=_needed(figure, found, float(target.value)) if target and verdict == "cannot_tell" else None,
-        maturity=figure.maturity,
+        maturity=found.conversion.maturity if found.conversion else figure.maturity,
+        conversion=found.conversion,
         issues=_touching(figure, result),
     )
 
@@ -76,7 +81,18 @@ def _value(figure: Figure) -> _Value:
         return _Value(None, None, figure.reason, dict(figure.reason_params))
     if figure.durations is not None:
         return _median(figure)
+    if figure.outcomes is not None:
+        return _expected(figure)
     return _Value(figure.value, _interval(figure), figure.reason, dict(figure.reason_params))
+
+
+def _expected(figure: Figure) -> _Value:
+    found = conversion_of(figure)
+    if found is None or found.expected is None:
+        share = round(100 * found.unknown) if found else 100
+        reason = "{share} % of the cohort will still be open at an age that no past case has reached."
+        return _Value(None, None, reason, {"share": share}, found)
+    return _Value(found.expected, found.interval, conversion=found)
 
 
 def _median(figure: Figure) -> _Value:
@@ -106,6 +122,10 @@ def _interval(figure: Figure) -> Interval | None:
 
 
 def _status(figure: Figure, found: _Value) -> tuple[ReadingStatus, str, dict[str, object]]:
+    if found.conversion is not None and found.conversion.maturity < DECIDED:
+        share = round(100 * found.conversion.maturity)
+        young = "Too young: the outcome of {share} % of the cohort is known, the rest is expected from past cases."
+        return "too_young", young, {"share": share}
     if found.value is None:
         return "undefined", found.reason, found.params
     if figure.n < figure.kpi.min_n:

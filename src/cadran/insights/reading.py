@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cadran.catalogue.definition import Benchmark, Kpi, Target
     from cadran.engine.result import Figure, Number
     from cadran.errors import Issue
+    from cadran.stats.conversion import Conversion
 
 #: ``ok`` a value to rely on; ``too_few`` under the contract's fewest cases; ``too_young`` too small a
 #: share of the cohort has had time to finish; ``undefined`` no value, with the reason.
@@ -57,7 +58,9 @@ class Reading:
         benchmark: Benchmark that applies, or None.
         change: Comparison with an earlier period, or None when none was asked.
         n_needed: How many cases it would take to tell, or None.
-        maturity: Share of the cohort that had its whole window, in 0..1, or None.
+        maturity: Share of the cohort that had its whole window, in 0..1, or None; of an expected
+            conversion, share of the cohort whose outcome is known.
+        conversion: For an expected conversion, its curve and what it rests on, or None.
         issues: Findings that touch this number.
     """
 
@@ -74,6 +77,7 @@ class Reading:
     change: Change | None = None
     n_needed: int | None = None
     maturity: float | None = None
+    conversion: Conversion | None = None
     issues: tuple[Issue, ...] = ()
 
     @property

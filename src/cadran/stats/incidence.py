@@ -42,6 +42,11 @@ class Incidence:
         place = int(np.searchsorted(self.times, time, side="right")) - 1
         return (self.shares[place], self.errors[place]) if place >= 0 else (0.0, 0.0)
 
+    def watched(self, time: float) -> int:
+        """Cases still watched just before a time."""
+        place = int(np.searchsorted(self.times, time, side="left"))
+        return self.at_risk[place] if place < len(self.at_risk) else 0
+
     def interval(self, time: float, *, level: float = 0.95) -> Interval | None:
         """Interval of the share by a time, on the log-log scale so that it stays in [0, 1]."""
         found = self.at(time)
