@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cadran.engine.query import KpiQuery
-from cadran.engine.run import answer
+from cadran.engine.run import answer, answers
 from cadran.errors import DefinitionError, Issue, QueryError, fill
 from cadran.period import Calendar
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, context, deal, kpi, measure
@@ -604,3 +604,33 @@ def test_the_first_day_takes_one_statement_per_table_however_many_kpis():
 def test_a_whole_span_may_be_compared_with_the_year_before():
     result = ask(deals("2025-02-05", "2026-02-10"), WON, start=JAN, end=APR, compare="year")
     assert [(f.start, f.value) for f in result.earlier.values()] == [(date(2025, 1, 1), 1)]
+
+
+# several questions at once -----------------------------------------------------------------------
+
+
+def test_questions_asked_together_get_the_answers_they_get_alone():
+    rows = [
+        deal("2026-01-10", id="a", segment="SMB", amount=10),
+        deal("2026-02-10", id="b", segment="SMB", won=False),
+        deal("2026-03-10", id="c", segment="Enterprise", amount=7),
+    ]
+    known = catalogue(WON, BOOKED, WIN_RATE)
+    asked = [
+        KpiQuery(("won", "booked"), grain="month", start=JAN, end=APR, compare="previous"),
+        KpiQuery(("win_rate",), by=("segment",), grain="month", start=JAN, end=APR),
+        KpiQuery(("won",), by=("segment",)),
+        KpiQuery(("won",), where=("segment = SMB",), grain="quarter", start=JAN, end=APR),
+        KpiQuery(("win_rate",), grain="month", start=JAN, end=APR, compare="year"),
+    ]
+    warehouse = MemoryWarehouse(opportunity=rows)
+    alone = [answer(known, query, warehouse, context()) for query in asked]
+    together = answers(known, asked, warehouse, context())
+    assert [(r.figures, r.earlier) for r in alone] == [(r.figures, r.earlier) for r in together]
+
+
+def test_questions_over_the_same_rows_and_periods_share_their_statements():
+    warehouse = deals("2026-01-31T12:00", "2026-03-01")
+    asked = [KpiQuery((name,), grain="month", start=JAN, end=APR) for name in ("won", "booked", "win_rate")]
+    answers(catalogue(WON, BOOKED, WIN_RATE), asked, warehouse, context())
+    assert len(warehouse.executed) == 1

@@ -15,12 +15,12 @@ from cadran.canonical.settings import Settings
 from cadran.catalogue.load import load_catalogue
 from cadran.config import load_project
 from cadran.engine.query import Context
-from cadran.engine.run import answer, rows
+from cadran.engine.run import answers, rows
 from cadran.insights.judge import read
 from cadran.store.snapshot import current, open_current
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -82,7 +82,15 @@ class View:
         Raises:
             QueryError: The question names something that does not exist or cannot be combined.
         """
-        return read(answer(self.catalogue, query, self._warehouse, self._context()))
+        return self.ask_all([query])[0]
+
+    def ask_all(self, queries: Sequence[KpiQuery]) -> tuple[Readings, ...]:
+        """The readings that answer several questions, read together: the same as `ask` of each, with fewer scans.
+
+        Raises:
+            QueryError: One of the questions names something that does not exist or cannot be combined.
+        """
+        return tuple(read(one) for one in answers(self.catalogue, queries, self._warehouse, self._context()))
 
     def rows(self, question: RowQuery) -> Rows:
         """The rows behind a number.

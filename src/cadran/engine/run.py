@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cadran.engine.assemble import Assembler
-from cadran.engine.components import Components
+from cadran.engine.frame import Frame, Frames, run
 from cadran.engine.parts import lineage_of, parts_of
 from cadran.engine.question import check_length, question
 from cadran.engine.result import KpiResult, Rows
@@ -26,11 +25,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.engine.assemble import Assembler
     from cadran.engine.query import Context, KpiQuery, RowQuery
     from cadran.engine.question import Question
     from cadran.engine.result import Figure, Key
     from cadran.engine.rows import RowSet
     from cadran.store.warehouse import Warehouse
+
+    #: The frame to compare with, and the earlier period of each later one by its first day.
+    _Before = tuple[Frame | None, Mapping[date, Period]]
 
 
 def answer(catalogue: Catalogue, query: KpiQuery, warehouse: Warehouse, context: Context) -> KpiResult:
@@ -47,26 +50,30 @@ def answer(catalogue: Catalogue, query: KpiQuery, warehouse: Warehouse, context:
         DefinitionError: A KPI's definition cannot be used.
         StoreError: The database refuses a statement.
     """
-    run = _Run(question(catalogue, query, context, warehouse.meta.known_at), warehouse)
-    span = run.span()
-    assembler = run.assembler(span)
-    figures = [
-        assembler.figure(name, place, dims, segment)
-        for name in query.kpis
-        for place, dims, segment in run.cells(assembler, name)
-    ]
-    earlier = run.earlier(span, figures) if query.compare != "none" else {}
-    lineage = run.lineage(assembler)
-    return KpiResult(
-        figures=tuple(figures),
-        currency=context.currency,
-        as_of=run.as_of,
-        snapshot=warehouse.meta.name,
-        sql=tuple(run.statements),
-        issues=warehouse.issues(frozenset(name for names in lineage.values() for name in names)),
-        lineage=lineage,
-        earlier=earlier,
-    )
+    return answers(catalogue, [query], warehouse, context)[0]
+
+
+def answers(
+    catalogue: Catalogue, queries: Sequence[KpiQuery], warehouse: Warehouse, context: Context
+) -> tuple[KpiResult, ...]:
+    """The figures that answer several questions, read together: the same as `answer` of each, with fewer scans.
+
+    Args:
+        catalogue: Definitions.
+        queries: Questions, such as all tiles of a page.
+        warehouse: Snapshot that holds the data.
+        context: Calendar, currency, and what the person may see.
+
+    Raises:
+        QueryError: One of the questions names something that does not exist or cannot be combined.
+        DefinitionError: A KPI's definition cannot be used.
+        StoreError: The database refuses a statement.
+    """
+    frames = Frames(warehouse)
+    asked = [question(catalogue, query, context, warehouse.meta.known_at) for query in queries]
+    # every frame must know all that is asked of it before the first one is read
+    planned = [(each, *each.frames(frames)) for each in (_Run(one, warehouse) for one in asked)]
+    return tuple(each.result(frame, *before) for each, frame, before in planned)
 
 
 def rows(catalogue: Catalogue, row_query: RowQuery, warehouse: Warehouse, context: Context) -> Rows:
@@ -86,8 +93,8 @@ def rows(catalogue: Catalogue, row_query: RowQuery, warehouse: Warehouse, contex
         QueryError: The question names something that does not exist or cannot be combined.
         StoreError: The database refuses a statement.
     """
-    run = _Run(question(catalogue, row_query.query, context, warehouse.meta.known_at), warehouse)
-    return run.rows(row_query)
+    asked = question(catalogue, row_query.query, context, warehouse.meta.known_at)
+    return _Run(asked, warehouse).rows(row_query)
 
 
 @dataclass
@@ -104,10 +111,7 @@ class _Run:
         return self.question.known.at.astimezone(UTC)
 
     def execute(self, expression: ir.Table) -> pa.Table:
-        before = self.question.past
-        sql = before.statement(expression, self.warehouse.sql) if before else self.warehouse.sql(expression)
-        self.statements.append(sql)
-        return self.warehouse.execute(sql)
+        return run(self.question, self.warehouse, expression, self.statements)
 
     def span(self) -> Span:
         """The periods of the question."""
@@ -124,23 +128,37 @@ class _Run:
         days = [day for day in found if day is not None]
         return min(days, default=_today(question).start)
 
-    def assembler(self, span: Span) -> Assembler:
-        """Runs every statement over a span."""
+    def frames(self, frames: Frames) -> tuple[Frame, _Before]:
+        """The frame of the question, and that of the periods it compares with."""
+        question, span = self.question, self.span()
+        now = frames.frame(question, span)
+        if question.query.compare == "none":
+            return now, (None, {})
+        before, pairs = earlier_span(span, question.query.compare, question.context.calendar, question.known)
+        return now, (frames.frame(question, before) if before else None, pairs)
+
+    def result(self, frame: Frame, before: Frame | None, pairs: Mapping[date, Period]) -> KpiResult:
+        """The answer, from frames that know all that is asked of them."""
         question = self.question
-        versions = question.versions(span)
-        leaves = question.leaves(versions)
-        plan = question.planner.plan(leaves, span)
-        components = Components(span, question.context.calendar)
-        for scan in plan.scans:
-            photos = self.execute(scan.photos) if scan.photos is not None else None
-            components.add_scan(scan, self.execute(scan.expression), photos)
-        for curve in plan.curves:
-            components.add_curve(curve, self.execute(curve.expression))
-        owner = leaves[0][0]
-        for group, part in components.without_rate():
-            ids = question.planner.missing_ids(group, part, owner, span)
-            components.add_missing(group, part, self.execute(ids))
-        return Assembler(components, versions, question.context.currency, question.known)
+        assembler = frame.assembler(question)
+        figures = [
+            assembler.figure(name, place, dims, segment)
+            for name in question.query.kpis
+            for place, dims, segment in self.cells(assembler, name)
+        ]
+        earlier = self.earlier(before, pairs, figures) if before else {}
+        lineage = self.lineage(assembler)
+        ran = [*self.statements, *frame.statements, *(before.statements if before else ())]
+        return KpiResult(
+            figures=tuple(figures),
+            currency=question.context.currency,
+            as_of=self.as_of,
+            snapshot=self.warehouse.meta.name,
+            sql=tuple(ran),
+            issues=self.warehouse.issues(frozenset(name for names in lineage.values() for name in names)),
+            lineage=lineage,
+            earlier=earlier,
+        )
 
     def cells(self, assembler: Assembler, name: str) -> list[tuple[int, tuple[str, ...], tuple[str | None, ...]]]:
         """Every period and segment of a KPI, in order."""
@@ -148,15 +166,10 @@ class _Run:
         segments = {each: assembler.segments(name, each) for each in dict.fromkeys(dims)}
         return [(place, each, segment) for place, each in enumerate(dims) for segment in segments[each]]
 
-    def earlier(self, span: Span, figures: Sequence[Figure]) -> dict[Key, Figure]:
+    def earlier(self, before: Frame, pairs: Mapping[date, Period], figures: Sequence[Figure]) -> dict[Key, Figure]:
         """The figure that each figure compares with, by the key of the later one."""
-        question = self.question
-        compare, calendar = question.query.compare, question.context.calendar
-        before, pairs = earlier_span(span, compare, calendar, question.known)
-        if before is None:
-            return {}
-        assembler = self.assembler(before)
-        places = {period: place for place, period in enumerate(before.periods)}
+        assembler = before.assembler(self.question)
+        places = {period: place for place, period in enumerate(before.span.periods)}
         found: dict[Key, Figure] = {}
         for figure in figures:
             if figure.start in pairs:
