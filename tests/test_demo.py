@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from click.testing import CliRunner
 
+from cadran.api import create_api
 from cadran.cli import main
 from cadran.config import load_project
 from cadran.engine.query import KpiQuery, RowQuery
@@ -19,6 +20,7 @@ from cadran.jobs.sync import sync_project
 from cadran.period import Period
 from cadran.sources.demo import write_company
 from cadran.workspace import open_workspace
+from cockpit import get
 
 pytestmark = pytest.mark.slow
 NOW = datetime(2026, 7, 2, 9)
@@ -196,3 +198,18 @@ def test_building_again_without_a_change_gives_the_same_figures(demo, view):
     later = open_workspace(folder).view()
     assert later.meta.name != view.meta.name
     assert later.ask(query).readings == view.ask(query).readings
+
+
+def test_won_revenue_is_credited_to_the_cent_in_the_terminal_and_by_the_api(demo, view):
+    """T-92, on the sample company: every model's column is what was won."""
+    asked = KpiQuery(("win_rate",))
+    won = view.ask(asked).readings[0].figure.numerator
+    found = get(create_api(open_workspace(demo[0])), "/attribution?by=channel").json()
+    assert found["wins"] == won
+    assert {"u_shaped", "markov_2", "hazard"} <= set(found["models"])
+    records = json.loads(run(demo, "attribution", "--format", "json").stdout)
+    for model in found["models"]:
+        by_api = sum(Decimal(row["shares"][model]["value"]) for row in found["rows"])
+        by_terminal = sum(Decimal(record["value"]) for record in records if record["model"] == model)
+        assert by_api == by_terminal == Decimal(found["value"]) > 0
+    assert get(create_api(open_workspace(demo[0])), "/attribution?by=nonsense").status_code == 400

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from cadran.canonical.settings import Settings
 from cadran.catalogue.load import load_catalogue
 from cadran.config import load_project
+from cadran.engine.journeys import journeys
 from cadran.engine.query import Context
 from cadran.engine.run import answers, rows
+from cadran.insights.attribution import attribute
 from cadran.insights.judge import read
 from cadran.store.snapshot import current, open_current
 
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Catalogue, Kpi
     from cadran.config import Project
+    from cadran.engine.journeys import JourneyQuery
     from cadran.engine.query import KpiQuery, RowQuery
     from cadran.engine.result import Rows
     from cadran.errors import Issue
+    from cadran.insights.attribution import Attribution
     from cadran.insights.reading import Readings
     from cadran.store.warehouse import DuckDBWarehouse, SnapshotMeta
 
@@ -99,6 +103,15 @@ class View:
             QueryError: The question names something that does not exist or cannot be combined.
         """
         return rows(self.catalogue, question, self._warehouse, self._context())
+
+    def attribution(self, query: JourneyQuery) -> Attribution:
+        """Won revenue credited to what touched the buyers, by every model of the project.
+
+        Raises:
+            QueryError: The question names something that does not exist.
+        """
+        rules = self.catalogue.attribution
+        return attribute(journeys(self.catalogue, query, rules, self._warehouse, self._context()), rules)
 
     def within(self, *predicates: str) -> View:
         """A narrower view: only rows that also fulfil these predicates."""

@@ -8,9 +8,8 @@ digit is lost on the way. What has no value is null, with its reason. Errors are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,10 +17,14 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from cadran.api import models
+from cadran.api.attribution import attribution
+from cadran.api.caller import Caller, caller, language_of
 from cadran.engine.query import RowQuery, from_params
 from cadran.errors import CadranError, QueryError, did_you_mean
-from cadran.i18n import pick_language, say
-from cadran.workspace import View, Workspace  # noqa: TC001 - FastAPI reads the annotations
+from cadran.i18n import say
+
+if TYPE_CHECKING:
+    from cadran.workspace import Workspace
 
 #: Most rows of one answer.
 MOST_ROWS = 10_000
@@ -58,19 +61,6 @@ class Question:
         self.query = from_params([*several, *single.items()])
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who asks: what they may read and the language they read.
-
-    Attributes:
-        view: What they may read.
-        language: ``fr`` or ``en``.
-    """
-
-    view: View
-    language: str
-
-
 def create_api(workspace: Workspace) -> FastAPI:
     """The API of a workspace, as an application to mount under ``/api``.
 
@@ -88,22 +78,13 @@ def create_api(workspace: Workspace) -> FastAPI:
         ("/kpis/{name}", contract, "The contract of a KPI"),
         ("/kpi", ask, "The readings that answer a question"),
         ("/rows", rows, "The rows behind a number"),
+        ("/attribution", attribution, "Won revenue credited to touches"),
     ):
         app.add_api_route(path, function, methods=["GET"], summary=summary)
     app.add_exception_handler(CadranError, _stopped)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _missed)
     return app
-
-
-def caller(request: Request, lang: Annotated[str, Query(description="fr or en")] = "") -> Caller:
-    """Who asks; `lang` is in the documentation, and errors read it too.
-
-    Raises:
-        StoreError: There is no snapshot yet.
-    """
-    workspace: Workspace = request.app.state.workspace
-    return Caller(workspace.view(), lang if lang in workspace.project.languages else _language(request))
 
 
 def health(who: Annotated[Caller, Depends(caller)]) -> models.Health:
@@ -149,19 +130,11 @@ def rows(
     return models.rows(who.view.rows(RowQuery(question.query, limit, offset)))
 
 
-def _language(request: Request) -> str:
-    offered = request.app.state.workspace.project.languages
-    wanted = request.query_params.get("lang", "")
-    header = request.headers.get("accept-language", "")
-    tags = [part.split(";")[0].strip() for part in header.split(",") if part.strip()]
-    return pick_language([wanted, *tags] if wanted else tags, offered)
-
-
 def _stopped(request: Request, error: Exception) -> JSONResponse:
     """The problem document of an error that somebody can fix."""
     if not isinstance(error, CadranError):
         raise error
-    language = _language(request)
+    language = language_of(request)
     return _problem(
         error.http_status,
         type(error).__name__,
@@ -176,7 +149,7 @@ def _unreadable(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     names = ", ".join(str(each["loc"][-1]) for each in error.errors())
-    message = say("These parameters are missing or cannot be read: {names}.", {"names": names}, _language(request))
+    message = say("These parameters are missing or cannot be read: {names}.", {"names": names}, language_of(request))
     return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, "QueryError", message, "", names)
 
 
@@ -184,7 +157,7 @@ def _missed(request: Request, error: Exception) -> JSONResponse:
     """The problem document of an address that leads nowhere."""
     if not isinstance(error, HTTPException):
         raise error
-    language = _language(request)
+    language = language_of(request)
     near = error.detail if error.detail in request.app.state.workspace.catalogue.kpis else ""
     hint = say("Did you mean {near}?", {"near": near}, language) if near else ""
     message = say("There is nothing at this address.", {}, language)

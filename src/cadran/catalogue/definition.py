@@ -261,6 +261,29 @@ class Board:
 
 
 @dataclass(frozen=True)
+class AttributionRules:
+    """Which touches count for a won deal, and which models share its revenue among them.
+
+    Attributes:
+        lookback_days: Touches older than this when the deal ended do not count.
+        half_life_days: Days in which a touch loses half of its weight under time decay.
+        touch_types: Types of touch that count; empty for all.
+        default: Model that answers when none is named.
+        models: Models that are computed; the range over them is shown.
+        min_wins: Fewest wins with a touch from which a data-driven model is fitted.
+        where: ``file:line`` of the entry.
+    """
+
+    lookback_days: int = 180
+    half_life_days: int = 7
+    touch_types: tuple[str, ...] = ()
+    default: str = "u_shaped"
+    models: tuple[str, ...] = ("first", "last", "linear", "u_shaped", "w_shaped", "time_decay", "full_path")
+    min_wins: int = 100
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """Everything that is governed.
 
@@ -270,6 +293,7 @@ class Catalogue:
         boards: Boards in the order in which they are shown.
         north_star: KPI id that everything contributes to.
         left_out: Why a KPI that is written down is not here, by id.
+        attribution: How won revenue is credited to touches.
     """
 
     kpis: Mapping[str, tuple[Kpi, ...]]
@@ -277,6 +301,7 @@ class Catalogue:
     boards: tuple[Board, ...] = ()
     north_star: str = "arr"
     left_out: Mapping[str, Issue] = field(default_factory=dict)
+    attribution: AttributionRules = field(default_factory=AttributionRules)
 
     def kpi(self, name: str, on: date | None = None) -> Kpi:
         """The version of a KPI that counts on a day, or its newest.

@@ -11,6 +11,7 @@ Top-level keys of a file (all optional)::
                                             without saying so; `columns` adds or changes entities
     boards:      {<id>: {labels, questions, kpis: [...], reason}}
     north_star:  <KPI id>
+    attribution: {lookback_days, half_life_days, touch_types, default, models, min_wins}
 
 KPI keys: ``version effective_from effective_to names descriptions formula kind unit direction basis
 numerator denominator n expression inputs window_days dimensions default_by grains scope sources
@@ -37,6 +38,7 @@ from cadran.catalogue import fields
 from cadran.catalogue.definition import (
     Aggregation,
     AlertRule,
+    AttributionRules,
     Benchmark,
     Board,
     Catalogue,
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from cadran.errors import Issue
 
 SHIPPED = Path(__file__).parent / "kpis"
-SECTIONS = ("kpis", "overrides", "targets", "dimensions", "boards", "north_star")
+SECTIONS = ("kpis", "overrides", "targets", "dimensions", "boards", "north_star", "attribution")
 BASIS_OF_KIND = {"cumulative": "balance", "conversion": "cohort"}
 INTERVALS = ("wilson", "mean", "delta", "median", "survival", "incidence", "none")
 FUNNEL = ("acquisition", "activation", "conversion", "expansion", "retention")
@@ -164,6 +166,19 @@ BOARD = fields.Shape(
     required=("labels", "kpis"),
 )
 
+#: Models that follow a rule, and those that are fitted to the journeys.
+RULE_MODELS = ("first", "last", "linear", "u_shaped", "w_shaped", "time_decay", "full_path")
+DATA_MODELS = ("shapley", "markov_1", "markov_2", "hazard")
+ATTRIBUTION = fields.Shape(
+    "attribution",
+    {
+        **dict.fromkeys(("lookback_days", "half_life_days", "min_wins"), fields.whole),
+        "touch_types": fields.texts,
+        "models": fields.choices(*RULE_MODELS, *DATA_MODELS),
+        "default": fields.choice(*RULE_MODELS, *DATA_MODELS),
+    },
+)
+
 
 def load_catalogue(folder: Path | None = None, *, shipped: Path = SHIPPED) -> tuple[Catalogue, tuple[Issue, ...]]:
     """The catalogue of a project and every problem in its files.
@@ -199,6 +214,7 @@ class _Draft:
     dimensions: dict[str, Record] = field(default_factory=dict)
     boards: dict[str, Record] = field(default_factory=dict)
     north_star: str = "arr"
+    attribution: Record | None = None
     sealed: frozenset[str] = frozenset()
 
     def seal(self) -> None:
@@ -214,6 +230,8 @@ class _Draft:
                 self._say(fields.unknown("There is no section {name}.", key, SECTIONS, record.where(key)))
             elif key == "north_star":
                 self.north_star = str(value)
+            elif key == "attribution" and isinstance(value, Record):
+                self.attribution = value
             elif isinstance(value, Record):
                 self._section(key, value)
             elif value is not None:
@@ -278,7 +296,12 @@ class _Draft:
             else:
                 kpis[name] = _in_order(kpi for kpi in read if kpi)
         self._apply_targets(kpis)
-        return Catalogue(kpis, self._dimensions(), self._boards(), self.north_star, left_out)
+        rules = self._attribution()
+        return Catalogue(kpis, self._dimensions(), self._boards(), self.north_star, left_out, rules)
+
+    def _attribution(self) -> AttributionRules:
+        values = fields.read_entry(self.attribution, ATTRIBUTION, self.problems) if self.attribution else None
+        return AttributionRules(**(values or {}), where=str(self.attribution.place) if self.attribution else "")
 
     def _override(self, name: str, change: Record) -> None:
         if name not in self.kpis:

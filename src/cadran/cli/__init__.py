@@ -189,6 +189,25 @@ def rows(ids: Sequence[str], limit: int, offset: int, project: Path, output: Out
 
 
 @main.command()
+@click.option("--by", default="channel", show_default=True, help="channel, source, medium, campaign, touch_type…")
+@click.option("--from", "from_", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="First day of closing.")
+@click.option("--to", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="First day after.")
+@click.option("--where", multiple=True, metavar="EXPR", help="Keep deals that fulfil this; may be repeated.")
+@click.option("--as-of", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="As it was known then.")
+@folder_option
+@output_options
+def attribution(project: Path, output: Output, by: str, where: Sequence[str], **days: Any) -> None:
+    """Credit won revenue to what touched the buyers, by every model side by side."""
+    from cadran.engine.journeys import JourneyQuery
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    start, end, as_of = (days[name].date() if days[name] else None for name in ("from_", "to", "as_of"))
+    output.attribution(workspace.view().attribution(JourneyQuery(by, start, end, tuple(where), as_of)))
+
+
+@main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
 @folder_option

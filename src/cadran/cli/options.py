@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cadran.engine.query import KpiQuery
     from cadran.engine.result import Rows
     from cadran.errors import Issue
+    from cadran.insights.attribution import Attribution
     from cadran.insights.reading import Readings
     from cadran.jobs.progress import Progress
     from cadran.workspace import View
@@ -103,6 +104,18 @@ class Output:
         from cadran.cli.show import show_rows
 
         show_rows(found, self.form, self.language)
+
+    def attribution(self, found: Attribution) -> None:
+        """Credited revenue: a table, or one record per label and model."""
+        from cadran.cli.attribution import FIELDS, remarks, show_attribution
+        from cadran.cli.show import show_records, show_table
+        from cadran.insights.attribution import attribution_records
+
+        if self.form == "table":
+            show_attribution(found, self.language, show_table)
+            remarks(found, self.language, self.note)
+        else:
+            show_records(attribution_records(found), self.form, FIELDS)
 
     def contract(self, kpi: Kpi, readings: Readings, view: View) -> None:
         """A KPI's whole contract with its figure and its lineage."""

@@ -300,6 +300,16 @@ def _brief(issues: Sequence[Issue]) -> list[Issue]:
     return [issue for issue in issues if issue.level != "info"][:5]
 
 
+def show_table(table: Table) -> None:
+    """A table on standard output."""
+    _console().print(table)
+
+
+def show_records(found: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str]) -> None:
+    """Records as JSON or CSV."""
+    _dump(found, form, columns)
+
+
 def _dump(found: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str]) -> None:
     """Records as one JSON array, or as CSV with a header."""
     if form == "json":

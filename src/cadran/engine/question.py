@@ -97,11 +97,16 @@ def question(catalogue: Catalogue, query: KpiQuery, context: Context, snapshot_k
     """
     _check_names(catalogue, query)
     _check_days(query)
-    known = known_at(snapshot_known_at, query.as_of, context.zone)
+    known, before = knowledge(query.as_of, context, snapshot_known_at)
+    return Question(catalogue, query, context, known, Planner(catalogue, query, context, known), before)
+
+
+def knowledge(as_of: date | None, context: Context, snapshot_known_at: datetime) -> tuple[Known, Past | None]:
+    """Until when an answer may know, and what the tables were then; None for the published ones."""
+    known = known_at(snapshot_known_at, as_of, context.zone)
     full = known_at(snapshot_known_at, None, context.zone)
     naive = known.at.astimezone(UTC).replace(tzinfo=None)
-    before = past(replace(context.settings, known_at=naive)) if known.at < full.at else None
-    return Question(catalogue, query, context, known, Planner(catalogue, query, context, known), before)
+    return known, past(replace(context.settings, known_at=naive)) if known.at < full.at else None
 
 
 def _check_names(catalogue: Catalogue, query: KpiQuery) -> None:

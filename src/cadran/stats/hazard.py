@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cadran.stats.journeys import Journeys
 
 #: Days over which the effect of a touch fades, from a click to a long memory.
-SCALES = (1.0, 2.5, 6.0, 14.0, 35.0)
+SCALES = (1.0, 2.5, 6.0, 14.0, 35.0, 90.0)
 MOST_ROUNDS, TOLERANCE = 400, 1e-6
 
 
