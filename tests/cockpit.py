@@ -17,7 +17,7 @@ import httpx
 from cadran.catalogue.definition import Target
 from cadran.catalogue.load import load_catalogue
 from cadran.config import Project
-from cadran.engine.result import Durations, Figure, KpiResult, Moments, Rows
+from cadran.engine.result import Durations, Figure, KpiResult, Moments, Outcomes, Rows
 from cadran.errors import Issue, QueryError
 from cadran.insights.judge import read
 from cadran.period import Period
@@ -135,6 +135,11 @@ class FakeView:
         if kpi.interval == "wilson":
             won = round(n * 0.26 * drift)
             return Decimal(won) / Decimal(n), (won, n), {}
+        if kpi.interval == "incidence":
+            won, lost = round(n * 0.2 * drift), n // 3
+            cohort = Outcomes((0, 20, 45), (0, won, 0), (0, 0, lost), (0, 0, n - won - lost), (n, 0, 0))
+            past = Outcomes((0, 30, 60, 400), (0, 90, 10, 0), (0, 100, 160, 0), (0, 0, 0, 40), (400, 0, 0, 0))
+            return None, (won, n), {"outcomes": cohort, "past": past}
         if kpi.interval in ("survival", "median"):
             middle = BASE[kpi.unit] * drift
             times = tuple(round(middle * share, 2) for share in (0.4, 0.6, 0.8, 1.0, 1.3, 1.7))

@@ -168,3 +168,12 @@ def test_it_is_mounted_beside_the_pages(workspace, api):
     assert get(app, "/api/health").json()["status"] == "ok"
     assert get(app, "/api/nowhere").headers["content-type"] == "application/problem+json"
     assert get(create_app(workspace), "/api/health").status_code == 404
+
+
+def test_an_expected_conversion_carries_its_curve_and_other_readings_none(api):
+    asked = "grain=month&from=2026-09-01&to=2026-10-01"
+    curve = get(api, f"/kpi?kpi=win_rate_expected&{asked}").json()["readings"][0]["curve"]
+    assert curve["converted"] + curve["ended"] + curve["open"] == curve["n"]
+    assert curve["points"][0]["at_risk"] == curve["n"]
+    assert curve["points"][-1]["age"] == curve["horizon_days"] == 360
+    assert get(api, f"/kpi?kpi=win_rate&{asked}").json()["readings"][0]["curve"] is None

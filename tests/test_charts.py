@@ -5,9 +5,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cadran.catalogue.definition import Benchmark, Kpi, Target
-from cadran.charts import Node, Scene, Words, bars, fluid, lineage, sparkline, strip, trend
+from cadran.charts import Node, Scene, Words, bars, curve, fluid, lineage, sparkline, strip, trend
 from cadran.charts.scene import Dot, Hit, Path, Rule, Text
-from cadran.engine.result import Figure
+from cadran.engine.result import Figure, KpiResult, Outcomes
+from cadran.insights.judge import read
 from cadran.insights.reading import Reading
 from cadran.period import Calendar, shift_months
 from markup import Page
@@ -205,3 +206,44 @@ def test_money_ticks_are_round_numbers_in_the_currency():
 def test_what_is_known_until_midnight_is_known_for_the_day_before():
     assert EN.known(datetime(2026, 6, 30, 22, 0)) == "Jun 30, 2026"
     assert FR.known(datetime(2026, 6, 30, 21, 59, tzinfo=UTC)) == "30 juin 2026 à 23:59"
+
+
+def ageing(won=20, lost=30, still_open=50, **more):
+    """A reading of an expected conversion: won on day 20, lost on day 45, the rest open on day 45."""
+    n = won + lost + still_open
+    kpi = Kpi("e", {"en": "Expected"}, "conversion", "rate", "up", "cohort", interval="incidence", window_days=90)
+    cohort = Outcomes((0, 20, 45), (0, won, 0), (0, 0, lost), (0, 0, still_open), (n, 0, 0))
+    past = Outcomes((0, 30, 60, 400), (0, 90, 10, 0), (0, 100, 160, 0), (0, 0, 0, 40), (400, 0, 0, 0))
+    figure = Figure(kpi, date(2026, 1, 1), date(2026, 4, 1), {}, None, won, n, n, "ok", outcomes=cohort, past=past)
+    return read(KpiResult((figure,), "EUR", datetime(2026, 5, 1), "s", **more)).readings[0]
+
+
+def test_a_curve_ends_where_nobody_is_watched_and_past_cases_go_on_to_the_horizon():
+    scene = curve(ageing(), EN, "Expected")
+
+    own, past = marks(scene, Path, "c-main")[0], marks(scene, Path, "c-partial")[0]
+    assert max(x for x, _ in own.points) < max(x for x, _ in past.points)
+    assert marks(scene, Path, "c-ci")
+    assert marks(scene, Dot)[-1].at[0] == max(x for x, _ in past.points)
+
+
+def test_the_table_of_a_curve_has_the_band_the_cases_watched_and_past_cases():
+    rows = curve(ageing(), EN, "Expected").table.rows
+
+    assert rows[0] == ("day 0", "0.0%", "0.0–0.0%", "100", "0.0%")
+    later = next(row for row in rows if row[0] == "day 24")
+    assert later[1] == "20.0%"
+    assert later[3] == "80"
+    assert rows[-1][:4] == ("day 90", "–", "", "0")
+    assert curve(ageing(), FR, "Attendu").table.columns[-1] == "Cas passés"
+
+
+def test_a_reading_without_ages_has_no_curve():
+    assert curve(reading(0, 0.2), EN, "Win rate") is None
+
+
+def test_every_mark_of_a_curve_lies_inside_it():
+    scene = curve(ageing(2, 1, 97), EN, "Expected")
+
+    ys = [y for mark in marks(scene, Path) for _, y in mark.points]
+    assert 0 <= min(ys) <= max(ys) <= scene.height

@@ -182,6 +182,18 @@ def test_explain_shows_the_contract_the_figure_and_the_statement(demo):
         assert words in found.stdout
 
 
+def test_explain_shows_the_curve_of_an_expected_conversion(demo):
+    asked = ("explain", "win_rate_expected", "--from", "2026-03-01", "--to", "2026-06-01")
+    found = run(demo, *asked, "--lang", "en")
+    assert found.exit_code == 0
+    for words in ("of the outcomes are known", "Still watched", "day 0"):
+        assert words in found.stdout
+    (curve,) = json.loads(run(demo, *asked, "--format", "json").stdout)[0]["curves"]
+    assert curve["of_created"] < curve["expected"]
+    assert curve["low"] < curve["expected"] < curve["high"]
+    assert curve["converted"] + curve["ended"] + curve["open"] == curve["n"]
+
+
 def test_check_tells_the_findings_and_exits_with_their_code(demo):
     found = run(demo, "check", "--lang", "fr")
     assert found.exit_code == 3

@@ -38,6 +38,16 @@ def test_the_markup_of_every_kpi_is_sound(app, language):
         assert len(page.all("h1")) == 1
 
 
+def test_an_expected_conversion_shows_its_curve_and_what_it_rests_on(app):
+    """T-03: neither of the naive shares stands alone."""
+    page = Page(get(app, "/kpi/win_rate_expected?lang=en").text)
+
+    for part in ("Conversion by age", "are open", "Converted over entered says", "Still watched", "Past cases"):
+        assert part in page.text, part
+    assert "Conversion selon l’âge" in Page(get(app, "/kpi/win_rate_expected?lang=fr").text).text
+    assert "Conversion by age" not in Page(get(app, "/kpi/win_rate?lang=en").text).text
+
+
 def test_the_whole_contract_is_there(win_rate):
     kpi = fake_workspace().catalogue.kpi("win_rate")
     expected = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from cadran.i18n import say
+from cadran.insights.expected import summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,6 +119,37 @@ class ChangeOut(_Model):
     is_favourable: bool | None
 
 
+class CurvePoint(_Model):
+    """A cohort and past cases at one age: shares in 0..1, null where nobody was watched."""
+
+    age: int
+    share: float | None
+    low: float | None
+    high: float | None
+    at_risk: int
+    past: float | None
+
+
+class CurveOut(_Model):
+    """How a cohort converts as it ages, and what is expected of it."""
+
+    horizon_days: int
+    n: int
+    converted: int
+    ended: int
+    open: int
+    maturity: float
+    expected: float | None
+    low: float | None
+    high: float | None
+    of_created: float
+    of_closed: float | None
+    median_days: float | None
+    unknown: float
+    n_past: int
+    points: list[CurvePoint]
+
+
 class ReadingOut(_Model):
     """One figure, judged."""
 
@@ -142,6 +174,7 @@ class ReadingOut(_Model):
     change: ChangeOut | None
     n_needed: int | None
     maturity: float | None
+    curve: CurveOut | None = None
 
 
 class IssueOut(_Model):
@@ -258,6 +291,7 @@ def _reading(reading: Reading, language: str) -> ReadingOut:
         change=_change(reading.change, unit) if reading.change else None,
         n_needed=reading.n_needed,
         maturity=reading.maturity,
+        curve=CurveOut.model_validate(summary(reading.conversion)) if reading.conversion else None,
     )
 
 

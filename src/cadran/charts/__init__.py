@@ -1,5 +1,6 @@
 """Readings drawn: a scene of marks, which becomes the page's SVG, and its twin, a table."""
 
+from cadran.charts.curve import curve, curve_table
 from cadran.charts.drawing import bars, segment_names, sparkline, strip, trend
 from cadran.charts.lineage import Node, lineage
 from cadran.charts.scene import Scene, Table, fluid
@@ -11,6 +12,8 @@ __all__ = [
     "Table",
     "Words",
     "bars",
+    "curve",
+    "curve_table",
     "fluid",
     "lineage",
     "segment_names",

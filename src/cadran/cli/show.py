@@ -18,6 +18,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
+from cadran.cli.curves import show_curves
 from cadran.cli.language import default_language
 from cadran.i18n import (
     error_text,
@@ -30,6 +31,7 @@ from cadran.i18n import (
     say,
     segment_name,
 )
+from cadran.insights.expected import summary
 from cadran.insights.record import FIELDS, plain, records
 
 if TYPE_CHECKING:
@@ -214,6 +216,7 @@ def show_contract(kpi: Kpi, readings: Readings, view: View, form: str, language:
     if form != "table":
         found = contract(kpi, language) | {
             "figures": records(readings, language),
+            "curves": [summary(r.conversion) if r.conversion else None for r in readings.readings],
             "lineage": list(readings.lineage.get(kpi.id, ())),
             "sql": list(readings.sql),
         }
@@ -230,6 +233,7 @@ def show_contract(kpi: Kpi, readings: Readings, view: View, form: str, language:
     console.print(table)
     click.echo()
     show_readings(readings, view, form, language)
+    show_curves(readings, view, language)
     for statement in readings.sql:
         click.echo()
         click.echo(statement)

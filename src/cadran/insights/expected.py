@@ -35,6 +35,31 @@ def points(found: Conversion, most: int = MOST_POINTS) -> list[dict[str, Any]]:
     return [_point(found, age) for age in every if age % step == 0 or age == found.horizon]
 
 
+def summary(found: Conversion) -> dict[str, Any]:
+    """An expected conversion as plain values: counts, estimates by every convention, and the curve.
+
+    Returns:
+        Shares in 0..1, days as numbers, null where there is no value; see `points` for ``points``.
+    """
+    return {
+        "horizon_days": found.horizon,
+        "n": found.n,
+        "converted": found.converted,
+        "ended": found.ended,
+        "open": found.pending,
+        "maturity": found.maturity,
+        "expected": found.expected,
+        "low": found.interval.low if found.interval else None,
+        "high": found.interval.high if found.interval else None,
+        "of_created": found.of_created,
+        "of_closed": found.of_closed,
+        "median_days": found.median,
+        "unknown": found.unknown,
+        "n_past": found.n_past,
+        "points": points(found),
+    }
+
+
 def _point(found: Conversion, age: int) -> dict[str, Any]:
     own, past, band = found.curve.at(age), found.past.at(age), found.curve.interval(age)
     return {
