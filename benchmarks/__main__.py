@@ -9,8 +9,9 @@ from benchmarks.dashboard import dashboard
 from benchmarks.report import Report, machine
 from benchmarks.scale import SCALES, root
 from benchmarks.snapshot import parquet, snapshot
+from benchmarks.weeks import weeks
 
-PARTS = {"dashboard": dashboard}
+PARTS = {"dashboard": dashboard, "weeks": weeks}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import duckdb
 
 from benchmarks.generate import generate
 from benchmarks.scale import BUILT_AT, CURRENCY, KNOWN_AT, ZONE
-from cadran.canonical import derive, history
+from cadran.canonical import derive
 from cadran.canonical.calendars import HoursFrom, working_minutes
 from cadran.canonical.entities import ENTITIES
 from cadran.canonical.settings import Settings
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SETTINGS = Settings(known_at=KNOWN_AT, currency=CURRENCY, zone=ZONE)
 #: What a build may use of the machine; more spills to disk.
 MEMORY = "8GB"
+#: Seconds from which a table is told.
+SLOW = 5.0
 
 
 def snapshot(scale: Scale) -> Path:
@@ -53,22 +55,29 @@ def write(landed: Path, writer: SnapshotWriter) -> dict[str, int]:
 
     def keep(name: str, table: ir.Table) -> ir.Table:
         kept.append(f"_kept_{name}")
-        return writer.create(kept[-1], table)
+        return _told(writer, kept[-1], table)
 
     folders = sorted(folder.name for folder in landed.iterdir() if folder.is_dir())
     raw = {name: writer.backend.read_parquet(str(landed / name / "*.parquet")) for name in folders}
-    now = {name: keep(f"now_{name}", table) for name, table in history.current(raw, KNOWN_AT).items()}
-    tables = derive.tables(now | {"working_minutes": _minutes(writer)}, SETTINGS, keep)
+    # one export, so each row has one version and is what `history.current` would give
+    tables = derive.tables(raw | {"working_minutes": _minutes(writer)}, SETTINGS, keep)
     counts = {}
     for name in ENTITIES:
-        started = time.perf_counter()
-        writer.create(name, tables[name])
+        _told(writer, name, tables[name])
         counts[name] = writer.count(name)
-        if counts[name] > 100_000:
-            print(f"  {name}: {counts[name]:,} rows in {time.perf_counter() - started:.1f} s", flush=True)
     for name in kept:
         writer.drop(name)
     return counts
+
+
+def _told(writer: SnapshotWriter, name: str, table: ir.Table) -> ir.Table:
+    """Write a table, and tell what takes long."""
+    started = time.perf_counter()
+    written = writer.create(name, table)
+    took = time.perf_counter() - started
+    if took > SLOW:
+        print(f"  {name}: {took:.1f} s", flush=True)
+    return written
 
 
 def _minutes(writer: SnapshotWriter) -> ir.Table:
