@@ -6,10 +6,14 @@ Drawn apart from the other rows, so that those stay what they were for a seed.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from oracles.chance import KNOWN_AT, Chance, Row
 
-N_TOUCHES, N_APPROACHES = 2500, 1500
+N_TOUCHES, N_APPROACHES, N_COVERED = 2500, 1500, 1200
+QUARTERS = [datetime(year, month, 1) for year in (2024, 2025, 2026) for month in (1, 4, 7, 10)]
+CAME = ("opening", "created", "progressed", "pulled_in", "reopened", "resized")
+LEFT = ("won", "lost", "closed", "regressed", "pushed_out", "expired")
 
 
 class Sales(Chance):
@@ -28,6 +32,7 @@ class Sales(Chance):
             )
         found["touch"] = [self._touch(number) for number in range(N_TOUCHES)]
         found["account_approach"] = [self._approach(number) for number in range(N_APPROACHES)]
+        found["coverage_movement"] = [row for number in range(N_COVERED) for row in self._covered(number)]
         return found
 
     def _of_deal(self, deal: Row) -> Row:
@@ -63,3 +68,39 @@ class Sales(Chance):
             "is_met": met is not None or self.one(None, False),
             "n_touches": None if self.hits(0.02) else int(self.rng.integers(0, 12)),
         }  # fmt: skip
+
+    def _covered(self, number: int) -> list[Row]:
+        """What one deal, win or quota adds to a quota period while it lasts."""
+        place = int(self.rng.integers(len(QUARTERS) - 1))
+        horizon = self.one("current", "current", "next")
+        if horizon == "next" and place == 0:
+            horizon = "current"
+        shared = self.dimensions() | {
+            "opportunity_id": f"o{number}", "horizon": horizon, "start_on": QUARTERS[place].date(),
+            "end_on": QUARTERS[place + 1].date(),
+        }  # fmt: skip
+        start = QUARTERS[place] if horizon == "current" else QUARTERS[place - 1]
+        end = QUARTERS[place + 1] if horizon == "current" else QUARTERS[place]
+        came = start + (end - start) * float(self.rng.random())
+        left = came + (end - came) * float(self.rng.random())
+        kind = self.one("deal", "deal", "deal", "signed", "quota")
+        if kind != "deal":
+            came, left = (start if kind == "quota" else came), end
+        rate = self.one(1, 1, 1, 1, 0) if self.hits(0.02) else 1
+        worth = self.money(20_000 if kind != "quota" else 60_000)
+        if self.hits(0.03):
+            worth = self.money(900_000)
+        rows = []
+        for sign, at in ((1, came), (-1, left)):
+            name = {"deal": self.one(*(CAME if sign > 0 else LEFT))}.get(kind, kind)
+            amounts = {"amount": "deal", "won": "signed", "quota": "quota"}
+            deltas = {
+                f"{column}_delta": sign * rate * worth if kind == of else Decimal(0) for column, of in amounts.items()
+            }
+            rows.append(
+                shared | deltas | {
+                    "moved_at": at, "movement": name, "n_delta": sign if kind == "deal" else 0,
+                    "unrated_delta": sign * (1 - rate),
+                }
+            )  # fmt: skip
+        return [row for row in rows if row["moved_at"] <= KNOWN_AT]

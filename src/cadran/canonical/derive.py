@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from cadran.canonical.coverage import coverage_movement, due_states
 from cadran.canonical.days import local_to_utc
 from cadran.canonical.dimensions import with_owner
 from cadran.canonical.entities import ENTITIES
@@ -61,6 +62,7 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
     # what a deal became is derived once; a source may leave its end to its stage
     t["opportunity"] = keep("opportunity", published["opportunity"])
     touches = keep("touches", touch(t, settings))
+    due = keep("due_states", due_states(published["stage_steps"], published["deals"], t, settings))
     t["mrr_movement"] = keep("mrr_movement", mrr_movement(t, settings))
     published |= {
         "opportunity": t["opportunity"],
@@ -68,6 +70,7 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
         "customer_month": customer_month(t, settings),
         "lead_cycle": lead_cycle(t, settings),
         "lead_response": lead_response(t, settings),
+        "coverage_movement": coverage_movement(due, published["quota"], t, settings),
         "touch": touches,
         "account_approach": account_approach(touches, settings),
     }
@@ -83,7 +86,7 @@ def deal_tables(t: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
         keep: See `tables`.
 
     Returns:
-        Tables that have more columns than are published.
+        Tables that have more columns than are published, and ``stage_steps`` and ``deals``, which they rest on.
     """
     written = keep("stage_marks", marks(t))
     ladder = build_ladder(t, written)
@@ -98,6 +101,8 @@ def deal_tables(t: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
         "stage_interval": stage_interval(every, t),
         "stage_passage": stage_passage(every, standing, t, settings, touches),
         "pipeline_movement": pipeline_movement(walked, standing, t, settings),
+        "stage_steps": walked,
+        "deals": standing,
     }
 
 

@@ -96,6 +96,18 @@ DERIVED = [
         derived=True,
     ),
     Entity(
+        "coverage_movement",
+        "One change of what covers a quota period, of what was signed in it, or of its quota.",
+        columns(
+            "opportunity_id>opportunity account_id>account owner_id>owner moved_at:timestamp movement horizon "
+            "start_on:date end_on:date amount_delta:money n_delta:int won_delta:money quota_delta:money "
+            "unrated_delta:int"
+        )
+        + DIMENSIONS,
+        "moved_at",
+        derived=True,
+    ),
+    Entity(
         "touch",
         "One touch: an account, or a person without one, and a message.",
         columns(

@@ -33,7 +33,7 @@ ZERO = Decimal(0)
 HELD = ("n", "qualified_n", "amount", "qualified_amount")
 
 #: Order of what happens to one deal at one instant: hands change first, the end comes last.
-PLACES = {"transferred": 0, "created": 1, "reopened": 2, "qualified": 3, "amount": 4}
+PLACES = {"transferred": 0, "created": 1, "reopened": 2, "qualified": 3, "stage": 4, "due": 5, "amount": 6}
 END = 9
 ENDS = ("won", "lost", "closed")
 
@@ -52,7 +52,7 @@ def pipeline_movement(walked: ir.Table, standing: ir.Table, t: Mapping[str, ir.T
         settings: See there.
     """
     real = standing.filter(~standing.is_test)
-    held = _held(_points(walked, real, t), real, t, settings)
+    held = held_at(points(walked, real, t), real, t, settings)
     order: dict[str, Expr] = {"group_by": "opportunity_id", "order_by": ["moved_at", "place", "type"]}
     names = (*HELD, "is_unknown", "moved_at")
     beside = held.mutate(**{f"before_{name}": held[name].lag().over(**order) for name in names})
@@ -72,8 +72,14 @@ def pipeline_movement(walked: ir.Table, standing: ir.Table, t: Mapping[str, ir.T
     return dressed(moved, t, at="dressed_at")
 
 
-def _points(walked: ir.Table, real: ir.Table, t: Mapping[str, ir.Table]) -> ir.Table:
-    """One row per instant at which something may move: point_id, moved_at, type, place, opens."""
+def points(walked: ir.Table, real: ir.Table, t: Mapping[str, ir.Table]) -> ir.Table:
+    """One row per instant at which something may move: point_id, moved_at, type, opens.
+
+    Args:
+        walked: `stages.steps`.
+        real: `opportunity.deals` without tests.
+        t: Tables of `history.current`.
+    """
     unrecorded = real.filter(real.is_closed, real.end_step_at.isnull())
     was_open = (walked.before_category == "open").fill_null(True)
     ends = walked.filter(walked.category != "open", was_open, ~walked.is_now)
@@ -83,12 +89,12 @@ def _points(walked: ir.Table, real: ir.Table, t: Mapping[str, ir.Table]) -> ir.T
     history = t["field_history"]
     changes = history.filter(history.entity_type == "opportunity", history.field.isin(list(fields)))
     return ibis.union(
-        _point(real, real.id, real.created_at, "created", 1),
-        _point(unrecorded, unrecorded.id, unrecorded.closed_at, unrecorded.outcome, -1),
-        _point(ends, ends.opportunity_id, ends["at"], ends.category, -1),
-        _point(again, again.opportunity_id, again["at"], "reopened", 1),
-        _point(early, early.id, early.qualified_at, "qualified", 0),
-        _point(changes, changes.entity_id, changes.changed_at, changes.field.substitute(fields), 0),
+        point(real, real.id, real.created_at, "created", 1),
+        point(unrecorded, unrecorded.id, unrecorded.closed_at, unrecorded.outcome, -1),
+        point(ends, ends.opportunity_id, ends["at"], ends.category, -1),
+        point(again, again.opportunity_id, again["at"], "reopened", 1),
+        point(early, early.id, early.qualified_at, "qualified", 0),
+        point(changes, changes.entity_id, changes.changed_at, changes.field.substitute(fields), 0),
         *_dressings(real, changes, t),
     )
 
@@ -106,20 +112,24 @@ def _dressings(real: ir.Table, changes: ir.Table, t: Mapping[str, ir.Table]) -> 
     owners = owners.filter(owners.span_from > ibis.literal(LONG_AGO, INSTANT))
     by_owner = owned.join(owners, owned.holder == owners.id)
     return (
-        _point(by_account, by_account.deal_id, by_account.span_from, "transferred", 0),
-        _point(by_owner, by_owner.deal_id, by_owner.span_from, "transferred", 0),
+        point(by_account, by_account.deal_id, by_account.span_from, "transferred", 0),
+        point(by_owner, by_owner.deal_id, by_owner.span_from, "transferred", 0),
     )
 
 
-def _point(table: ir.Table, key: Expr, at: Expr, kind: Expr, opens: int) -> ir.Table:
-    """Rows of one kind of point."""
+def point(table: ir.Table, key: Expr, at: Expr, kind: Expr, opens: int) -> ir.Table:
+    """Points of one kind: whose, when, what, and whether it opens (1) or closes (-1) the deal."""
     return table.select(point_id=key, moved_at=at, type=ibis.literal(kind) if isinstance(kind, str) else kind).mutate(
         opens=ibis.literal(opens, "int64")
     )
 
 
-def _held(points: ir.Table, real: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
-    """Points with what the deal holds from then on; only from its creation."""
+def held_at(points: ir.Table, real: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
+    """Points with what the deal holds from then on; only from its creation.
+
+    Adds what a deal is described by, `HELD`, ``worth`` (its amount in the base currency) and whether that
+    is not known, or has no rate (``is_unrated``).
+    """
     deal = real.select(
         "account_id",
         "owner_id",
@@ -134,6 +144,7 @@ def _held(points: ir.Table, real: ir.Table, t: Mapping[str, ir.Table], settings:
         "qualified_at",
         "end_step_at",
         "outcome",
+        "has_steps",
         opportunity_id="id",
         source="lead_source",
         opportunity_type="type",
@@ -162,6 +173,7 @@ def _held(points: ir.Table, real: ir.Table, t: Mapping[str, ir.Table], settings:
         amount=ibis.ifelse(is_open, worth, ZERO).cast(MONEY),
         qualified_amount=ibis.ifelse(is_ready, worth, ZERO).cast(MONEY),
         is_unknown=found.worth.isnull(),
+        is_unrated=found.amount.notnull() & found.worth.isnull(),
     )
 
 
