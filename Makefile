@@ -26,8 +26,13 @@ dev: .venv/tested
 demo: .venv/installed
 	$(BIN)/cadran demo $(DEMO) --serve --port $(PORT)
 
+# Cube's own compiler, which the exported data model is checked with.
+tests/cube/node_modules: tests/cube/package.json
+	cd tests/cube && npm install --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
 # The quick suite first, then the slow one.
-test: .venv/tested
+test: .venv/tested tests/cube/node_modules
 	$(BIN)/pytest -q -n auto -m "not slow and not browser and not postgres"
 	$(BIN)/pytest -q -n auto --dist loadfile -m "slow or browser or postgres"
 

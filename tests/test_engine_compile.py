@@ -9,7 +9,8 @@ import ibis
 import pytest
 
 from cadran.catalogue.load import load_catalogue
-from cadran.engine.parts import missing_of, parts_of
+from cadran.catalogue.measures import missing_of
+from cadran.engine.parts import parts_of
 from cadran.engine.query import KpiQuery
 from cadran.engine.question import question
 from cadran.engine.run import answer

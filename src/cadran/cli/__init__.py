@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cadran import __version__
+from cadran.cli.definitions import export
 from cadran.cli.options import Output, ask_options, folder_option, output_options, question
 from cadran.errors import EXIT_ISSUES, CadranError
 
@@ -247,6 +248,9 @@ def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> No
     output.note("Ask for more with `cadran kpi win_rate --by segment --project {root}`.", root=str(folder))
     if served:
         _serve(workspace, "127.0.0.1", port, output)
+
+
+main.add_command(export)
 
 
 def _serve(workspace: Workspace, host: str, port: int, output: Output) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.catalogue.exchange.report import Export
     from cadran.engine.query import KpiQuery
     from cadran.engine.result import Rows
     from cadran.errors import Issue
@@ -92,6 +93,12 @@ class Output:
         from cadran.cli.show import show_catalogue
 
         show_catalogue(catalogue, self.form, self.language)
+
+    def exported(self, found: Export, out: Path) -> None:
+        """What was written for another tool, and what was lost."""
+        from cadran.cli.show_catalogue import show_export
+
+        show_export(found, out, self.form, self.language)
 
     def readings(self, readings: Readings, view: View) -> None:
         """Readings: a table for people, or records."""

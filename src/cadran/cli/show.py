@@ -348,3 +348,7 @@ def _console(*, stderr: bool = False) -> Console:
     """A console that never cuts a value where its output is read by a program."""
     console = Console(stderr=stderr, highlight=False)
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=200)
+
+
+#: The same for the modules beside this one.
+terminal, dump = _console, _dump

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from cadran.catalogue.expression import entity_kinds, parse
+from cadran.catalogue.measures import missing_of
 from cadran.engine.expression import day_literal, ibis_value
-from cadran.engine.parts import Part, missing_of
+from cadran.engine.parts import Part
 from cadran.errors import DefinitionError
 
 if TYPE_CHECKING:

@@ -8,9 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from cadran.canonical.entities import published_columns
-from cadran.catalogue.expression import column_names
-from cadran.catalogue.syntax import Source, read_syntax
 from cadran.errors import DefinitionError, QueryError, did_you_mean
 
 if TYPE_CHECKING:
@@ -115,20 +112,6 @@ def parts_of(kpi: Kpi) -> Parts:
         cohort = Part(low, low.time, window=kpi.window_days)
         return Parts(Part(top, low.time, event, kpi.window_days), cohort, n)
     return Parts(Part(top, top.time, photo=photo), Part(low, low.time, photo=photo) if low else None, n)
-
-
-def missing_of(measure: Measure) -> str:
-    """The predicate of rows whose amount has no rate into the base currency (rule G-14), or empty.
-
-    Unless the measure says so itself, these are the rows whose ``x`` is known and ``x_base`` is
-    not, for every ``x_base`` in its expression.
-    """
-    if measure.missing or not measure.expr:
-        return measure.missing
-    names = {column.name for column in published_columns(measure.entity)}
-    used = set(column_names(read_syntax(measure.expr, Source(measure.expr, "", DefinitionError))))
-    pairs = [(name.removesuffix("_base"), name) for name in sorted(used) if name.endswith("_base")]
-    return " OR ".join(f"({plain} IS NOT NULL AND {base} IS NULL)" for plain, base in pairs if plain in names)
 
 
 def dims_of(kpi: Kpi, by: tuple[str, ...], catalogue: Catalogue) -> tuple[str, ...]:

@@ -1,0 +1,97 @@
+"""The catalogue as a data model of Cube: one cube for every table, one measure for every KPI that it can give.
+
+Contracts travel in ``meta``. A measure is one aggregate expression; a balance is a rolling sum
+without a start, which Cube gives for the end of each period of a time dimension.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from cadran.canonical.entities import ENTITIES, published_columns
+from cadran.catalogue.exchange.contract import contract_of
+from cadran.catalogue.exchange.report import Export, Loss, common_losses, newest, verdict
+from cadran.catalogue.exchange.rows import entities_of, leaves_of, metric_sql, row_losses, tables_of, times_of
+from cadran.catalogue.exchange.sql import roles_of, row_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cadran.canonical.entities import Column
+    from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.catalogue.exchange.report import Exported
+
+CUBE = "{CUBE}"
+_TYPES = {"int": "number", "float": "number", "bool": "boolean", "date": "time", "money": "number", "decimal": "number"}
+#: Losses that would make it another figure.
+FATAL = frozenset({"survival", "estimate", "at_end", "two_days", "two_tables", "inputs", "unknown_key", "balance"})
+
+
+def to_cube(catalogue: Catalogue) -> Export:
+    """The catalogue as one file of Cube for every table, and what it cannot say."""
+    kpis = list(newest(catalogue))
+    told = {kpi.id: _outcome(kpi, catalogue) for kpi in kpis}
+    files = {f"model/cubes/{entity}.yml": _cube(entity, kpis, told, catalogue) for entity in entities_of(kpis)}
+    return Export(files, tuple(told.values()))
+
+
+def _outcome(kpi: Kpi, catalogue: Catalogue) -> Exported:
+    return verdict(kpi, [*common_losses(kpi, catalogue), *_losses(kpi, catalogue)], FATAL)
+
+
+def _losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
+    yield from row_losses(kpi, catalogue)
+    if _is_balance(kpi):
+        yield from (Loss("rate") for role in roles_of(kpi).values() if role.missing)
+    elif any(role.measure.balance for leaf in leaves_of(kpi, catalogue) for role in roles_of(leaf).values()):
+        yield Loss("balance")
+
+
+def _is_balance(kpi: Kpi) -> bool:
+    """True for a running sum, which a rolling window without a start gives."""
+    top = kpi.numerator
+    return top is not None and kpi.denominator is None and top.balance and top.agg == "sum"
+
+
+def _cube(entity: str, kpis: list[Kpi], told: dict[str, Exported], catalogue: Catalogue) -> str:
+    columns = published_columns(entity)
+    dimensions = [_dimension(c) for c in columns if c.type == "date" or c.name in catalogue.dimensions]
+    if any(column.name == "id" for column in columns):
+        dimensions.insert(0, {"name": "id", "sql": f"{CUBE}.id", "type": "string", "primary_key": True})
+    here = [kpi for kpi in kpis if tables_of(kpi, catalogue)[:1] == [entity]]
+    measures = [_measure(kpi, catalogue) for kpi in here if told[kpi.id].status != "none"]
+    left_out = {kpi.id: contract_of(kpi) for kpi in here if told[kpi.id].status == "none"}
+    cube: dict[str, Any] = {
+        "name": entity,
+        "sql_table": entity,
+        "description": ENTITIES[entity].grain,
+        "dimensions": dimensions,
+        "measures": measures,
+    }
+    if left_out:
+        cube["meta"] = {"cadran_kpis_without_measure": left_out}
+    return yaml.safe_dump({"cubes": [cube]}, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _dimension(column: Column) -> dict[str, Any]:
+    source = f"{CUBE}.{column.name}"
+    kind = _TYPES.get(column.type, "string")
+    # Cube takes days for midnights
+    return {"name": column.name, "sql": f"CAST({source} AS TIMESTAMP)" if kind == "time" else source, "type": kind}
+
+
+def _measure(kpi: Kpi, catalogue: Catalogue) -> dict[str, Any]:
+    meta = {"cadran": contract_of(kpi), "time_dimension": ", ".join(times_of(kpi, catalogue))}
+    told = {
+        "name": kpi.id,
+        "title": kpi.name("en"),
+        "description": " ".join(kpi.descriptions.get("en", kpi.name("en")).split()),
+        "meta": meta,
+    }
+    if not _is_balance(kpi):
+        return {**told, "type": "number", "sql": metric_sql(kpi, catalogue, CUBE)}
+    role = roles_of(kpi)["numerator"]
+    rows = row_value(role.condition, role.measure.expr or "1", CUBE)
+    return {**told, "type": "sum", "sql": rows, "rolling_window": {"trailing": "unbounded", "offset": "end"}}

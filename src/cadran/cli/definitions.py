@@ -1,0 +1,30 @@
+"""The verbs that write the definitions out: for other tools, and as a handbook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cadran.cli.options import folder_option, output_options
+
+if TYPE_CHECKING:
+    from cadran.cli.options import Output
+
+_out = click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write.")
+
+
+@click.command()
+@click.option("--to", required=True, type=click.Choice(["ossie", "metricflow", "cube"]), help="Format of another tool.")
+@_out
+@folder_option
+@output_options
+def export(to: str, out: Path, project: Path, output: Output) -> None:
+    """Write the definitions for another tool, and say what is lost KPI by KPI."""
+    from cadran.jobs.exchange import export_catalogue, governed
+
+    catalogue, problems, settings = governed(project)
+    output.prefer(settings.languages if settings else ())
+    output.issues([problem for problem in problems if problem.level == "error"])
+    output.exported(export_catalogue(catalogue, to, out), out)
