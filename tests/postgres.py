@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+#: The one user who must show a password.
+CAREFUL = "careful"
 PLACE = "/tmp"  # noqa: S108 - the one place that every user of the machine can enter
 
 
@@ -28,7 +30,7 @@ def _run(*command):
     subprocess.run([*prefix, *map(str, command)], check=True, cwd=PLACE, **quiet)
 
 
-def _free_port():
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -44,11 +46,13 @@ def postgres_url():
     # the path of a socket must be short, and the user postgres must reach it
     folder = Path(tempfile.mkdtemp(prefix="cadran-pg-", dir=PLACE))
     data = folder / "data"
-    port = _free_port()
+    port = free_port()
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres", "postgres")
         _run(binaries / "initdb", "-D", data, "-A", "trust", "-U", "cadran", "-E", "UTF8", "--no-sync")
+        rules = data / "pg_hba.conf"
+        rules.write_text(f"host all {CAREFUL} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
         settings = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
         _run(binaries / "pg_ctl", "-D", data, "-o", settings, "-l", folder / "log", "-w", "start")
         try:

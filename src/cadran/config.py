@@ -286,7 +286,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "hours": ("days", "opens", "closes", "holiday_country"),
     "policy": ("grace_days", "recycle_days", "churn_dating", "import_batch"),
     "files": ("ignore",),
-    "store": ("keep_snapshots",),
+    "store": ("keep_snapshots", "engine", "url", "schema", "folder", "cores", "memory"),
 }
 
 
@@ -313,7 +313,7 @@ class _Settings:
             ignore=self._globs(),
             keep_snapshots=self._between("store.keep_snapshots", 10, 1, 10_000),
             places=self.places,
-            extra={name: value for name, value in self.values.items() if name not in KNOWN},
+            extra={name: value for name, value in self.values.items() if name not in KNOWN or name == "store"},
         )
 
     def _get(self, name: str, default: Any) -> Any:

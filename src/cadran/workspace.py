@@ -19,7 +19,7 @@ from cadran.engine.query import Context
 from cadran.engine.run import answers, rows
 from cadran.insights.attribution import attribute
 from cadran.insights.judge import read
-from cadran.store.snapshot import current, open_current
+from cadran.store.shelf import shelf_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cadran.errors import Issue
     from cadran.insights.attribution import Attribution
     from cadran.insights.reading import Readings
-    from cadran.store.warehouse import DuckDBWarehouse, SnapshotMeta
+    from cadran.store.warehouse import Snapshot, SnapshotMeta
 
 #: Who reads when nobody signed in: the person at the terminal, who holds the files anyway.
 LOCAL = "local"
@@ -54,7 +54,7 @@ class View:
     project: Project
     catalogue: Catalogue
     person: str
-    _warehouse: DuckDBWarehouse
+    _warehouse: Snapshot
     scope: tuple[str, ...] = ()
 
     @property
@@ -146,7 +146,8 @@ class Workspace:
         self.project = project
         self.catalogue = catalogue
         self.catalogue_issues = catalogue_issues
-        self._open: tuple[Path, DuckDBWarehouse] | None = None
+        self._shelf = shelf_of(project)
+        self._open: tuple[str, Snapshot] | None = None
         self._lock = threading.Lock()
 
     def view(self, person: str = LOCAL) -> View:
@@ -157,13 +158,13 @@ class Workspace:
         """
         return View(self.project, self.catalogue, person, self._warehouse())
 
-    def _warehouse(self) -> DuckDBWarehouse:
+    def _warehouse(self) -> Snapshot:
         with self._lock:
-            newest = current(self.project.state)
+            newest = self._shelf.newest()
             if self._open is None or self._open[0] != newest:
                 # the older snapshot is left to those who still hold a view of it
-                warehouse = open_current(self.project.state)
-                self._open = (self.project.state / "snapshots" / f"{warehouse.meta.name}.duckdb", warehouse)
+                warehouse = self._shelf.open()
+                self._open = (warehouse.meta.name, warehouse)
             return self._open[1]
 
 

@@ -40,6 +40,12 @@ def published(entity: str) -> ir.Table:
     return ibis.table(schema(published_columns(entity)), name=entity)
 
 
+def readable() -> tuple[str, ...]:
+    """Names of every table that a statement may read: the published ones, and what the past is made of."""
+    landed = (LANDED + name for name, entity in ENTITIES.items() if not entity.derived)
+    return (*ENTITIES, *landed, *AUXILIARY)
+
+
 @dataclass(frozen=True)
 class Past:
     """What the tables were at a past instant.

@@ -17,11 +17,13 @@ from cadran.canonical.landing import Export, converted, issue, tables_of
 from cadran.canonical.mapping import bind, match, named
 from cadran.canonical.schema import empty
 from cadran.canonical.texts import ROW
+from cadran.engine.tables import readable
 from cadran.errors import CadranError, Issue, StoreError
 from cadran.jobs.progress import silent
 from cadran.jobs.sync import as_issue, mappings_of
 from cadran.store import raw
-from cadran.store.snapshot import building, publish
+from cadran.store.shelf import shelf_of
+from cadran.store.snapshot import building
 from cadran.store.warehouse import SnapshotMeta
 from cadran.workspace import settings_of
 
@@ -72,7 +74,7 @@ def build_project(
         StoreError: Nothing has landed, or another build is running.
         MappingError: A mapping file of the project cannot be used, or every file asks a question.
     """
-    landings = landings_of(project)
+    landings, shelf = landings_of(project), shelf_of(project)
     with building(project.state, built_at=now) as writer:
         work = _Build(project, writer, mappings_of(project), list(found))
         for number, landing in enumerate(landings):
@@ -92,7 +94,8 @@ def build_project(
         work.tables(known_at, progress)
         meta = SnapshotMeta(writer.name, known_at, now, project.currency, project.zone.key, work.counts)
         issues = tuple(work.issues)
-        publish(writer, meta, issues=issues, files=work.files, keep=project.keep_snapshots)
+        kept = project.keep_snapshots
+        shelf.publish(writer, meta, issues=issues, files=work.files, keep=kept, tables=readable())
     return BuildReport(meta, work.files, issues)
 
 

@@ -10,7 +10,7 @@ from cadran.catalogue.load import load_catalogue
 from cadran.config import load_project
 from cadran.errors import CadranError, Issue
 from cadran.jobs.sync import mappings_of
-from cadran.store.snapshot import current, open_current
+from cadran.store.shelf import shelf_of
 
 if TYPE_CHECKING:
     from cadran.config import Project
@@ -25,8 +25,9 @@ def check_project(root: Path | str) -> tuple[Issue, ...]:
     project = load_project(Path(root))
     catalogue, found = load_catalogue(project.catalogue)
     issues = [*_mapping_issues(project), *found, *check_catalogue(catalogue)]
-    if current(project.state) is not None:
-        warehouse = open_current(project.state)
+    shelf = shelf_of(project)
+    if shelf.newest():
+        warehouse = shelf.open()
         issues += warehouse.issues()
         warehouse.close()
     return tuple(issues)

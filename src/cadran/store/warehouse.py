@@ -66,6 +66,20 @@ class Warehouse(Protocol):
         ...
 
 
+class Snapshot(Warehouse, Protocol):
+    """A published snapshot, open for reading by any number of threads."""
+
+    files: tuple[dict[str, Any], ...]
+
+    def issues(self, entities: frozenset[str] = frozenset()) -> tuple[Issue, ...]:
+        """Findings of the build about these entities, or all findings when none is named."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
+
 class DuckDBWarehouse:
     """A snapshot in a DuckDB file, open for reading.
 
@@ -89,7 +103,7 @@ class DuckDBWarehouse:
                 name=path.stem,
                 problem=str(error).splitlines()[0],
             ) from error
-        self.meta = _meta(json.loads(self._meta_text[0]))
+        self.meta = described_meta(json.loads(self._meta_text[0]))
         self.files: tuple[dict[str, Any], ...] = tuple(json.loads(text) for text in self._text(FILES))
         self._issues = tuple(Issue(**json.loads(text)) for text in self._text(ISSUES))
         self._statements: dict[object, str] = {}
@@ -132,6 +146,7 @@ class DuckDBWarehouse:
         return [row[0] for row in rows]
 
 
-def _meta(values: dict[str, Any]) -> SnapshotMeta:
+def described_meta(values: dict[str, Any]) -> SnapshotMeta:
+    """What a snapshot says of itself, from the plain values that it was written as."""
     times = {name: datetime.fromisoformat(values[name]) for name in ("known_at", "built_at")}
     return SnapshotMeta(**(values | times))
