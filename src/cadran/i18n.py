@@ -22,7 +22,7 @@ from babel.messages.pofile import read_po
 
 from cadran.config import LANGUAGES
 from cadran.errors import CadranError, Issue
-from cadran.period import GRAINS, Calendar, Grain, Period
+from cadran.period import GRAINS, Calendar, Grain, Period, Trailing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +44,7 @@ _UNITS = {
     "months": {"fr": "mois", "en": "mo"},
     "multiple": {"fr": "×", "en": "×"},
 }
+_WINDOWS = {"m": "{n}-month window", "w": "{n}-week window", "d": "{n}-day window"}
 _BEFORE = re.compile(r" ([:;?!%»])")
 _AFTER = re.compile(r"« ")
 
@@ -181,6 +182,11 @@ def format_period(
     if found is None:
         return _span(start, end - timedelta(days=1), language)
     return _PeriodName(calendar, language, short).of(found, start)
+
+
+def format_window(trailing: Trailing, language: str) -> str:
+    """The length of a trailing window, such as ``12-month window`` or ``fenêtre de 12 mois``."""
+    return say(_WINDOWS[trailing.unit], {"n": trailing.n}, language)
 
 
 def segment_name(value: str | None, language: str) -> str:

@@ -6,6 +6,7 @@ Days belong to a zone; `utc_bounds` turns a period into the UTC instants between
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal
@@ -18,10 +19,13 @@ GRAINS: tuple[Grain, ...] = ("day", "week", "month", "quarter", "year")
 WeekStart = Literal["monday", "sunday"]
 Scheme = Literal["months", "4-4-5", "4-5-4", "5-4-4"]
 YearLabel = Literal["start", "end"]
+WindowUnit = Literal["m", "w", "d"]
 
 MONTHS_IN_YEAR = 12
 MONTHS_IN_QUARTER = 3
 DAYS_IN_WEEK = 7
+#: Longest trailing window of each unit: ten years.
+LONGEST: dict[str, int] = {"m": 120, "w": 522, "d": 3660}
 UTC = ZoneInfo("UTC")
 
 
@@ -49,6 +53,23 @@ class Period:
     def utc_bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """The UTC instants at which the period starts and ends in that zone."""
         return midnight_utc(self.start, zone), midnight_utc(self.end, zone)
+
+
+@dataclass(frozen=True)
+class Trailing:
+    """A window of some months, weeks or days that ends with a period; written ``12m``, ``13w`` or ``90d``.
+
+    Attributes:
+        n: How many units, at least 1.
+        unit: ``m``, ``w`` or ``d``.
+    """
+
+    n: int
+    unit: WindowUnit
+
+    def __str__(self) -> str:
+        """``12m``."""
+        return f"{self.n}{self.unit}"
 
 
 @dataclass(frozen=True)
@@ -101,6 +122,40 @@ class Calendar:
     def previous(self, period: Period, grain: Grain) -> Period:
         """The period of that grain just before."""
         return self.containing(period.start - timedelta(days=1), grain)
+
+    def window(self, end: date, trailing: Trailing) -> Period:
+        """The window of that length that ends just before a day.
+
+        Months are those of the calendar: with a retail scheme, whole retail months.
+
+        Raises:
+            QueryError: Months of a retail calendar are counted from a day on which none of them ends.
+        """
+        if trailing.unit == "d":
+            return Period(end - timedelta(days=trailing.n), end)
+        if trailing.unit == "w":
+            return Period(end - timedelta(weeks=trailing.n), end)
+        if not self._weeks:
+            return Period(shift_months(end, -trailing.n), end)
+        if self.containing(end, "month").start != end:
+            raise QueryError(
+                "No month of the {scheme} calendar ends before {day}, so months cannot be counted back from it.",
+                hint="Use weeks or days, such as 52w, or ask by month, quarter or year.",
+                where="--trailing",
+                scheme=self.scheme,
+                day=end.isoformat(),
+            )
+        start = end
+        for _ in range(trailing.n):
+            start = self.containing(start - timedelta(days=1), "month").start
+        return Period(start, end)
+
+    def first_unit(self, window: Period, trailing: Trailing) -> Period:
+        """The first month, week or day of a window."""
+        if trailing.unit == "m":
+            end = self.containing(window.start, "month").end if self._weeks else shift_months(window.start, 1)
+            return Period(window.start, end)
+        return Period(window.start, window.start + timedelta(days=DAYS_IN_WEEK if trailing.unit == "w" else 1))
 
     def fiscal_year(self, day: date) -> int:
         """The name of the fiscal year in which the day lies, by `year_label`."""
@@ -233,3 +288,20 @@ def parse_grain(text: str) -> Grain:
     near = did_you_mean(text, GRAINS)
     hint = "Did you mean {near}?" if near else "Use day, week, month, quarter or year."
     raise QueryError("No grain is named {text}.", hint=hint, where="--grain", text=text, near=near)
+
+
+def parse_trailing(text: str) -> Trailing:
+    """The window that a text such as ``12m``, ``13w`` or ``90d`` describes.
+
+    Raises:
+        QueryError: The text is not one, or the window is longer than ten years.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,4})([mwd])", text.strip().lower())
+    if not found or int(found[1]) > LONGEST[found[2]]:
+        raise QueryError(
+            "{text} is not a trailing window.",
+            hint="Write a number of months, weeks or days of at most ten years: 12m, 13w or 90d.",
+            where="--trailing",
+            text=text,
+        )
+    return Trailing(int(found[1]), found[2])  # type: ignore[arg-type]

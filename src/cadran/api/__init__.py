@@ -42,6 +42,7 @@ class Question:
         where: Predicates that all hold.
         as_of: Answer as it was known at the end of this day.
         compare: Period that each period is compared with.
+        trailing: Window that ends with each period and over which flows are counted.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - one argument per parameter of a question
@@ -54,8 +55,11 @@ class Question:
         where: Annotated[list[str] | None, Query(description="predicate; may come several times")] = None,
         as_of: Annotated[str, Query(description="as known at the end of this day")] = "",
         compare: Annotated[str, Query(description="previous, year or none")] = "none",
+        trailing: Annotated[str, Query(description="12m, 13w or 90d: the window that ends with each period")] = "",
     ) -> None:
-        single = {"grain": grain, "from": start, "to": end, "as_of": as_of, "compare": compare}
+        single = {
+            "grain": grain, "from": start, "to": end, "as_of": as_of, "compare": compare, "trailing": trailing,
+        }  # fmt: skip
         several = [("kpi", name) for name in kpi]
         several += [("by", name) for name in by or []] + [("where", text) for text in where or []]
         self.query = from_params([*several, *single.items()])

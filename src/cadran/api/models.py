@@ -100,6 +100,7 @@ class Contract(KpiBrief):
     cadence: str
     min_n: int
     window_days: int | None
+    trailing: str
     interval: str
     variants: list[str]
     hypothesis: str
@@ -117,6 +118,7 @@ class ChangeOut(_Model):
     delta: Value
     ratio: float | None
     is_favourable: bool | None
+    version: str
 
 
 class CurvePoint(_Model):
@@ -174,6 +176,9 @@ class ReadingOut(_Model):
     change: ChangeOut | None
     n_needed: int | None
     maturity: float | None
+    window_start: date | None
+    history_from: date | None
+    is_break: bool
     curve: CurveOut | None = None
 
 
@@ -194,6 +199,7 @@ class Answer(_Model):
     currency: str
     as_of: datetime
     snapshot: str
+    knowledge: Literal["as_known", "as_true"]
     readings: list[ReadingOut]
     issues: list[IssueOut]
     lineage: dict[str, list[str]]
@@ -236,6 +242,7 @@ def contract(kpi: Kpi, language: str) -> Contract:
         cadence=kpi.cadence,
         min_n=kpi.min_n,
         window_days=kpi.window_days,
+        trailing=str(kpi.trailing or ""),
         interval=kpi.interval,
         variants=list(kpi.variants),
         hypothesis=kpi.hypothesis.get(language, ""),
@@ -251,6 +258,7 @@ def answer(found: Readings, language: str) -> Answer:
         currency=found.currency,
         as_of=found.as_of,
         snapshot=found.snapshot,
+        knowledge=found.knowledge,
         readings=[_reading(reading, language) for reading in found.readings],
         issues=[_issue(issue, language) for issue in found.issues],
         lineage={name: list(tables) for name, tables in found.lineage.items()},
@@ -292,6 +300,9 @@ def _reading(reading: Reading, language: str) -> ReadingOut:
         n_needed=reading.n_needed,
         maturity=reading.maturity,
         curve=CurveOut.model_validate(summary(reading.conversion)) if reading.conversion else None,
+        window_start=figure.window.start if figure.window else None,
+        history_from=figure.history_from,
+        is_break=reading.is_break,
     )
 
 
@@ -303,6 +314,7 @@ def _change(change: Change, unit: str) -> ChangeOut:
         delta=_number(change.delta, unit),
         ratio=change.ratio,
         is_favourable=change.is_favourable,
+        version=change.version,
     )
 
 

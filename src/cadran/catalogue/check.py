@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 from cadran.canonical.entities import ENTITIES, published_columns
-from cadran.catalogue.check_parts import check_measure, check_shape, measures_of, restrictions
+from cadran.catalogue.check_parts import check_measure, check_shape, check_trailing, measures_of, restrictions
 from cadran.catalogue.expression import column_names, parse
 from cadran.catalogue.fields import LANGUAGES, issue_of
 from cadran.catalogue.findings import PROJECT, finding, of_kpi, unknown_name, where_of
@@ -56,6 +56,7 @@ def check_kpi(kpi: Kpi, catalogue: Catalogue) -> Iterator[Issue]:
     """Every problem of one version of one KPI."""
     yield from _texts(kpi)
     yield from check_shape(kpi)
+    yield from check_trailing(kpi)
     if kpi.zone and kpi.zone not in available_timezones():
         yield of_kpi(kpi, "bad_zone", "{zone} is not a time zone.", "zone", hint="Write Europe/Paris.", zone=kpi.zone)
     for key, measure in measures_of(kpi).items():

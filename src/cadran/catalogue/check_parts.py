@@ -56,6 +56,14 @@ def check_measure(kpi: Kpi, key: str, measure: Measure) -> Iterator[Issue]:
     yield from _currency(kpi, measure)
 
 
+def check_trailing(kpi: Kpi) -> Iterator[Issue]:
+    """Whether a trailing window has something to count over it."""
+    flows = [measure for measure in measures_of(kpi).values() if not (measure.balance or measure.at_end)]
+    if kpi.trailing and (kpi.kind == "derived" or not flows):
+        hint = "Give the window to the KPIs that it is derived from." if kpi.kind == "derived" else ""
+        yield of_kpi(kpi, "no_window", "{kpi} has nothing to count over a trailing window.", "trailing", hint)
+
+
 def _expressions(kpi: Kpi, measure: Measure) -> Iterator[Issue]:
     numeric = "number" if measure.agg in ("sum", "mean", "median", "survival", "incidence") else None
     wanted: dict[str, Any] = {"expr": numeric, "where": "bool", "event": "bool", "missing": "bool"}

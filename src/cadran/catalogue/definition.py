@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cadran.errors import Issue
+    from cadran.period import Trailing
 
 Kind = Literal["simple", "ratio", "cumulative", "derived", "conversion"]
 Aggregation = Literal["count", "sum", "mean", "count_distinct", "median", "min", "max", "survival", "incidence"]
@@ -171,6 +172,8 @@ class Kpi:
         window_days: For ``conversion``, days within which the case must convert, or None. Cases
             whose window has not ended are in neither part; `Figure.maturity` tells their share. With
             ``incidence`` they count, by what is expected of them.
+        trailing: Window, such as ``12m``, over which flows count that ends with each period; None for the
+            period alone. A derived KPI has none: its inputs have their own.
         dimensions: Dimensions that may break it down.
         default_by: Dimensions that always break it down, such as ``stage``.
         grains: Grains in which it may be asked.
@@ -212,6 +215,7 @@ class Kpi:
     expression: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
     window_days: int | None = None
+    trailing: Trailing | None = None
     dimensions: tuple[str, ...] = ()
     default_by: tuple[str, ...] = ()
     grains: tuple[str, ...] = ("day", "week", "month", "quarter", "year")

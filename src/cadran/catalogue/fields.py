@@ -11,11 +11,14 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from cadran.config import Record, parse_day
-from cadran.errors import CadranError, DefinitionError, Issue, did_you_mean
+from cadran.errors import CadranError, DefinitionError, Issue, QueryError, did_you_mean
+from cadran.period import parse_trailing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import date
+
+    from cadran.period import Trailing
 
     Reader = Callable[[Any, str], Any]
 
@@ -153,6 +156,14 @@ def whole(value: Any, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise _refuse(value, "a whole number", where)
     return value
+
+
+def trailing(value: Any, where: str) -> Trailing:
+    """A window that ends with each period, such as ``12m``."""
+    try:
+        return parse_trailing(str(value))
+    except QueryError as error:
+        raise DefinitionError(error.message, hint=error.hint, where=where, **error.params) from error
 
 
 def number(value: Any, where: str) -> Decimal:

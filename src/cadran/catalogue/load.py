@@ -149,6 +149,7 @@ KPI = fields.Shape(
         "grains": fields.choices(*GRAINS),
         "inputs": fields.by_name,
         "window_days": fields.whole,
+        "trailing": fields.trailing,
         "min_n": fields.whole,
         "is_vanity": fields.flag,
         "targets": _target_reader,

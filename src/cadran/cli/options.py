@@ -154,7 +154,7 @@ folder_option = click.option(
 
 
 def ask_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the words of a question: by, grain, from, to, where, as-of and compare."""
+    """Add the words of a question: by, grain, from, to, where, as-of, compare and trailing."""
     for option in reversed(
         [
             click.option("--by", multiple=True, metavar="DIM", help="Break down by a dimension; may be repeated."),
@@ -166,6 +166,11 @@ def ask_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--where", multiple=True, metavar="EXPR", help="Keep what fulfils this; may be repeated."),
             click.option("--as-of", metavar="DATE", help="As it was known at the end of this day."),
             click.option("--compare", metavar="WITH", help="previous or year: the period to compare with."),
+            click.option(
+                "--trailing",
+                metavar="WINDOW",
+                help="12m, 13w or 90d: count over the window that ends with each period.",
+            ),
         ]
     ):
         command = option(command)
@@ -178,6 +183,13 @@ def question(ids: Sequence[str], asked: Mapping[str, Any]) -> KpiQuery:
 
     pairs = [("kpi", name) for name in ids]
     pairs += [(name, text) for name in ("by", "where") for text in asked[name]]
-    single = {"grain": "grain", "from": "from_", "to": "to", "as_of": "as_of", "compare": "compare"}
+    single = {
+        "grain": "grain",
+        "from": "from_",
+        "to": "to",
+        "as_of": "as_of",
+        "compare": "compare",
+        "trailing": "trailing",
+    }
     pairs += [(name, asked[option]) for name, option in single.items() if asked[option]]
     return from_params(pairs)

@@ -27,12 +27,14 @@ from cadran.i18n import (
     format_moment,
     format_period,
     format_value,
+    format_window,
     issue_text,
     say,
     segment_name,
 )
 from cadran.insights.expected import summary
 from cadran.insights.record import FIELDS, plain, records
+from cadran.period import Period
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +57,10 @@ _SAID = {
     "watch": "watch",
     "cannot_tell": "cannot tell",
     "none": "",
+}
+_KNOWLEDGE = {
+    "as_true": "Data known up to {moment}. * unfinished period.",
+    "as_known": "As known on {moment}, without what was learnt later. * unfinished period.",
 }
 _LEVELS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -163,7 +169,7 @@ def show_readings(readings: Readings, view: View, form: str, language: str) -> N
         table.add_row(*_line(reading, readings, view, segments, language, with_change=with_change))
     _console().print(table)
     known = format_moment(readings.as_of, language, view.project.zone)
-    click.echo(say("Data known up to {moment}. * unfinished period.", {"moment": known}, language), err=True)
+    click.echo(say(_KNOWLEDGE[readings.knowledge], {"moment": known}, language), err=True)
     say_issues(_brief(readings.issues), language)
 
 
@@ -172,6 +178,8 @@ def _line(
 ) -> list[Text | str]:
     figure, kpi = reading.figure, reading.kpi
     period = format_period(figure.start, figure.end, view.project.calendar, language, short=True)
+    if kpi.trailing and figure.window != Period(figure.start, figure.end):
+        period = f"{period}, {format_window(kpi.trailing, language)}"
     value = Text(format_value(reading.value, kpi.unit, readings.currency, language))
     if reading.status != "ok":
         value.stylize("dim")
@@ -265,6 +273,8 @@ def contract(kpi: Kpi, language: str) -> dict[str, Any]:
         "funnel": kpi.funnel,
         "cadence": kpi.cadence,
         "min_n": kpi.min_n,
+        "window_days": kpi.window_days,
+        "trailing": str(kpi.trailing or ""),
         "targets": [
             {"value": t.value, "high": t.high, "segment": dict(t.segment), "start": t.start, "end": t.end}
             for t in kpi.targets

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING
 from cadran.catalogue.expression import column_names, parse
 from cadran.engine.aggregate import moment_slots
 from cadran.engine.arithmetic import divide, evaluate
-from cadran.engine.parts import Part, Parts, group_of, parts_of
+from cadran.engine.parts import Part, Parts, group_of, lineage_of, parts_of
 from cadran.engine.result import Figure, Moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from cadran.catalogue.definition import Kpi
     from cadran.engine.components import Components, Segment
     from cadran.engine.result import Number
     from cadran.engine.span import Known
+    from cadran.engine.trailing import History, WindowedComponents
+    from cadran.period import Period
 
 NO_CASE = "There is no case in this period."
 ZERO = "The denominator is 0."
@@ -54,12 +57,14 @@ class Assembler:
         versions: For each period, the version of every KPI that counts at its start (T-98).
         currency: Base currency.
         known: Until when the data is known.
+        history: Windows and how far back the data reaches, for trailing figures; None when there are none.
     """
 
-    components: Components
+    components: Components | WindowedComponents
     versions: Sequence[Mapping[str, Kpi]]
     currency: str
     known: Known
+    history: History | None = None
 
     def segments(self, name: str, dims: tuple[str, ...]) -> list[Segment]:
         """The segments of a KPI that appear in the span, in alphabetical order, "not given" last."""
@@ -87,6 +92,17 @@ class Assembler:
             return cell.derived()
         special = {"survival": cell.survival, "incidence": cell.incidence}
         return special.get(kpi.numerator.agg if kpi.numerator else "", cell.measured)()
+
+    def definitions(self, kpi: Kpi, place: int) -> tuple[str, ...]:
+        """The versions that measure a KPI in one period."""
+        if kpi.kind != "derived":
+            return (f"{kpi.id} {kpi.version}",)
+        found = (f"{each.id} {each.version}" for each in lineage_of(kpi, self.versions[place]))
+        return tuple(dict.fromkeys(found))
+
+    def reach(self, kpi: Kpi, place: int) -> tuple[Period | None, date | None]:
+        """The window of a KPI in one period, and where its history starts when that is inside the window."""
+        return self.history.reach(kpi, self.versions[place], place) if self.history else (None, None)
 
 
 @dataclass(frozen=True)
@@ -266,6 +282,7 @@ class _Cell:
         span = self.assembler.components.span
         period = span.periods[self.place]
         counted = span.counted(period)
+        window, history_from = self.assembler.reach(self.kpi, self.place)
         return Figure(
             kpi=self.kpi,
             start=counted.start,
@@ -276,7 +293,10 @@ class _Cell:
             status="undefined" if amount.reason else "ok",
             reason=amount.reason,
             reason_params=amount.params,
-            partial=span.is_partial(period, self.assembler.known),
+            partial=span.is_partial(period, self.assembler.known) or history_from is not None,
+            window=window,
+            history_from=history_from,
+            definitions=self.assembler.definitions(self.kpi, self.place),
             **{"numerator": None, "denominator": None, **more},  # type: ignore[arg-type]
         )
 

@@ -143,6 +143,14 @@ class Planner:
         counts = functools.reduce(operator.or_, (condition.of(part).fill_null(false) for part in parts))
         return rows.aggregate(first=rows[DAY].min(where=counts & (rows[DAY] < day_literal(self.known.end))))
 
+    def first_of(self, entity: str, time: str) -> ir.Table:
+        """One row, one column ``first``: the first day of a table that the person may see, whatever is asked of it."""
+        table = published(entity)
+        names = columns_of(self.catalogue, entity)
+        trees = [predicate(text, self.catalogue, entity, entity) for text in self.context.scope]
+        kept = table.filter(*(ibis_value(tree, table, names) for tree in trees)) if trees else table
+        return kept.aggregate(first=kept[time].min())
+
     def rows(self, group: Group, kpi: Kpi) -> ir.Table:
         """The rows of a group's table that the question and the person's scope keep, with `DAY`."""
         table = published(group.entity)
@@ -217,6 +225,16 @@ class Planner:
         period = period_key(rows[DAY], span, self.context.calendar)
         rows = rows.mutate(**{PERIOD: period, "p_in": inside, **self._dims(rows, group, kpi)})
         return outcome_table(self.condition(rows), part, [PERIOD, *dim_names(group)], rows["p_in"])
+
+    def values(self, group: Group, part: Part, kpi: Kpi, span: Span) -> ir.Table:
+        """How often each `VALUE` of a part occurs, see `N`, by period and dimensions."""
+        rows = self.keyed(group, kpi, span)
+        condition = self.condition(rows)
+        value = condition.expr(part)
+        value = value.cast("float64") if part.measure.agg == "median" else value
+        kept = rows.filter(condition.of(part)).mutate(**{VALUE: value})
+        kept = kept.filter(kept[VALUE].notnull())
+        return kept.group_by([PERIOD, *dim_names(group), VALUE]).aggregate(**{N: kept.count()})
 
     def missing_ids(self, group: Group, part: Part, kpi: Kpi, span: Span) -> ir.Table:
         """Ids of the rows that have an amount but no rate into the base currency, in order, at most `MOST_IDS`."""

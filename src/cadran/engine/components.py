@@ -14,6 +14,7 @@ from cadran.engine.periods import key_of
 from cadran.engine.result import Durations
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
     import pyarrow as pa
@@ -185,14 +186,30 @@ class Components:
 
     def ids_without_rate(self, group: Group, part: Part, place: int, segment: Segment) -> str:
         """The first ids of the rows of a figure that have no rate, as a text."""
+        return first_ids(self.ids(group, part, place, segment))
+
+    def ids(self, group: Group, part: Part, place: int, segment: Segment) -> list[str]:
+        """The ids of the rows of a figure that have no rate."""
         last = self._keys[place]
-        ids = [
+        return [
             name
             for key, where, name in self._missing.get((group, part), [])
             if where == segment and (key <= last if group.mode == "balance" else key == last)  # type: ignore[operator]
         ]
-        shown = ", ".join(str(name) for name in ids[:SHOWN_IDS])
-        return shown + ("…" if len(ids) > SHOWN_IDS else "")
+
+    def by_place(self, group: Group, table: pa.Table) -> list[tuple[int, Segment] | None]:
+        """The period and segment of each row of a statement; None outside the span."""
+        places = [self._places.get(key) for key in table[PERIOD].to_pylist()]
+        return [
+            None if place is None else (place, segment)
+            for place, segment in zip(places, _segments(group, table), strict=True)
+        ]
+
+
+def first_ids(ids: Sequence[str]) -> str:
+    """The first of some ids as a text, with a sign when there are more."""
+    shown = ", ".join(str(name) for name in ids[:SHOWN_IDS])
+    return shown + ("…" if len(ids) > SHOWN_IDS else "")
 
 
 def _segments(group: Group, table: pa.Table) -> list[Segment]:

@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from cadran.engine.assemble import Assembler
 from cadran.engine.components import Components
+from cadran.engine.trailing import (
+    History,
+    WindowedComponents,
+    parts_of_values,
+    trailing_lengths,
+    trailing_sources,
+    windows_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
-    from cadran.engine.compile import Leaf
+    from cadran.engine.compile import Leaf, Plan
     from cadran.engine.question import Question
     from cadran.engine.span import Span
     from cadran.store.warehouse import Warehouse
@@ -40,7 +48,8 @@ class Frame:
     warehouse: Warehouse
     statements: list[str] = field(default_factory=list)
     _leaves: dict[tuple[int, tuple[str, ...]], Leaf] = field(default_factory=dict)
-    _components: Components | None = None
+    _components: Components | WindowedComponents | None = None
+    _history: History | None = None
 
     def add(self, question: Question) -> None:
         """Take in what a question needs; before `components` is called."""
@@ -49,29 +58,43 @@ class Frame:
 
     def assembler(self, question: Question) -> Assembler:
         """Makes the figures of one of the questions."""
-        return Assembler(
-            self.components(), question.versions(self.span), question.context.currency, self.question.known
-        )
+        components = self.components()
+        versions, currency = question.versions(self.span), question.context.currency
+        return Assembler(components, versions, currency, self.question.known, self._history)
 
-    def components(self) -> Components:
+    def components(self) -> Components | WindowedComponents:
         """What the statements give; they run once."""
         if self._components is None:
             self._components = self._read()
         return self._components
 
-    def _read(self) -> Components:
-        planner = self.question.planner
-        leaves = list(self._leaves.values())
-        plan = planner.plan(leaves, self.span)
-        components = Components(self.span, self.question.context.calendar)
+    def _read(self) -> Components | WindowedComponents:
+        calendar, leaves = self.question.context.calendar, list(self._leaves.values())
+        lengths = trailing_lengths(leaves)
+        if not lengths:
+            return self._counted(self.question.planner.plan(leaves, self.span), self.span)
+        windows = windows_of(self.span, lengths, calendar)
+        plan = self.question.planner.plan(leaves, windows.pieces)
+        found = WindowedComponents(windows, self._counted(plan, windows.pieces))
+        for scan in plan.scans:
+            for part in parts_of_values(scan.group, scan.slots):
+                values = self.question.planner.values(scan.group, part, leaves[0][0], windows.pieces)
+                found.add_values(scan.group, part, self.execute(values))
+        first = {each: self.execute(self.question.planner.first_of(*each)) for each in trailing_sources(leaves)}
+        self._history = History(windows, calendar, {name: table["first"][0].as_py() for name, table in first.items()})
+        return found
+
+    def _counted(self, plan: Plan, span: Span) -> Components:
+        """Runs every statement of a plan."""
+        planner, owner = self.question.planner, next(iter(self._leaves.values()))[0]
+        components = Components(span, self.question.context.calendar)
         for scan in plan.scans:
             photos = self.execute(scan.photos) if scan.photos is not None else None
             components.add_scan(scan, self.execute(scan.expression), photos)
         for curve in plan.curves:
             components.add_curve(curve, self.execute(curve.expression))
-        owner = leaves[0][0]
         for group, part in components.without_rate():
-            ids = planner.missing_ids(group, part, owner, self.span)
+            ids = planner.missing_ids(group, part, owner, span)
             components.add_missing(group, part, self.execute(ids))
         return components
 
@@ -94,7 +117,7 @@ class Frames:
     def frame(self, question: Question, span: Span) -> Frame:
         """The frame of a question over a span, which now knows what the question needs."""
         key: Any = (question.query.where, question.query.as_of, span.periods, span.grain, span.is_open)
-        key = (*key, tuple(sorted(span.cut.items())))
+        key = (*key, tuple(sorted(span.cut.items())), question.query.trailing)
         frame = self._found.setdefault(key, Frame(question, span, self.warehouse))
         frame.add(question)
         return frame

@@ -104,6 +104,20 @@ class Watched:
         """The cases of a period and segment, or None when there is none."""
         return _outcomes(self._periods.get((place, segment), {}))
 
+    def over(self, windows: Sequence[range]) -> Watched:
+        """The same cases by window, each made of the periods at some places; the past stays as it is."""
+        found = Watched(_past=self._past)
+        wanted: dict[int, list[int]] = defaultdict(list)
+        for window, places in enumerate(windows):
+            for place in places:
+                wanted[place].append(window)
+        for (place, segment), cell in self._periods.items():
+            for window in wanted[place]:
+                for age, counts in cell.items():
+                    kept = found._periods[window, segment][age]
+                    kept[:] = [old + new for old, new in zip(kept, counts, strict=True)]
+        return found
+
     def past(self, segment: Any) -> Outcomes | None:
         """The cases of the past in a segment, or None when there is none."""
         return _outcomes(self._past.get(segment, {}))

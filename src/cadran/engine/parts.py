@@ -5,7 +5,7 @@ Parts on the same table, day column and dimensions share one scan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from cadran.errors import DefinitionError, QueryError, did_you_mean
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cadran.catalogue.definition import Catalogue, Kpi, Measure
+    from cadran.period import Trailing
 
 Mode = Literal["flow", "balance", "photo"]
 #: Aggregations of which a ratio may be made, because its parts can be put together again.
@@ -31,6 +32,7 @@ class Part:
         window: For a conversion, days within which it must follow, or None.
         photo: For photographs, the predicate of the rows whose last day is taken; shared by the
             parts of one KPI so that they are taken on the same day.
+        trailing: Window over which rows count that ends with each period, or None for the period alone.
     """
 
     measure: Measure
@@ -38,6 +40,7 @@ class Part:
     event_on: str = ""
     window: int | None = None
     photo: str = ""
+    trailing: Trailing | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,18 @@ def parts_of(kpi: Kpi) -> Parts:
     Raises:
         DefinitionError: The KPI is not derived and has no numerator.
     """
+    found = _parts(kpi)
+    if kpi.trailing is None:
+        return found
+    return Parts(*(_over(part, kpi.trailing) for part in (found.numerator, found.denominator, found.n)))
+
+
+def _over(part: Part | None, trailing: Trailing) -> Part | None:
+    """The part over a window; a balance or a photograph is that of the period's end all the same."""
+    return replace(part, trailing=trailing) if part and mode_of(part) == "flow" else part
+
+
+def _parts(kpi: Kpi) -> Parts:
     top = kpi.numerator
     if kpi.kind == "derived":
         return Parts(None, None, Part(kpi.n, kpi.n.time, photo=kpi.n.where) if kpi.n else None)

@@ -10,7 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from cadran.errors import QueryError
-from cadran.period import Grain, parse_grain
+from cadran.period import Grain, Trailing, parse_grain, parse_trailing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cadran.period import Calendar
 
 Comparison = Literal["none", "previous", "year"]
-PARAMETERS = ("kpi", "by", "grain", "from", "to", "where", "as_of", "compare", "currency")
+PARAMETERS = ("kpi", "by", "grain", "from", "to", "where", "as_of", "compare", "trailing", "currency")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class KpiQuery:
         where: Predicates that all hold, such as ``segment = 'SMB'``.
         as_of: Answer as it was known at the end of this day, or None for everything known.
         compare: Period that each period is compared with.
+        trailing: Window that ends with each period and over which flows are counted instead of the period
+            alone; balances stay those of the end. Replaces the window that a KPI's contract sets. Without
+            a grain, the window that ends with the span is the only period.
     """
 
     kpis: tuple[str, ...]
@@ -46,6 +49,7 @@ class KpiQuery:
     where: tuple[str, ...] = ()
     as_of: date | None = None
     compare: Comparison = "none"
+    trailing: Trailing | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ def from_params(params: Iterable[tuple[str, str]]) -> KpiQuery:
         where=tuple(where),
         as_of=_day(single.get("as_of"), "--as-of"),
         compare=compare,  # type: ignore[arg-type]
+        trailing=parse_trailing(single["trailing"]) if single.get("trailing") else None,
     )
 
 
@@ -131,6 +136,7 @@ def to_params(query: KpiQuery) -> list[tuple[str, str]]:
     pairs += [("where", text) for text in query.where]
     pairs += [("as_of", query.as_of.isoformat())] if query.as_of else []
     pairs += [("compare", query.compare)] if query.compare != "none" else []
+    pairs += [("trailing", str(query.trailing))] if query.trailing else []
     return pairs
 
 

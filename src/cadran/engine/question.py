@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from cadran.engine.compile import Planner
-from cadran.engine.parts import dims_of, lineage_of
+from cadran.engine.parts import dims_of, lineage_of, mode_of, parts_of
 from cadran.engine.span import known_at
 from cadran.engine.tables import past
 from cadran.errors import QueryError, did_you_mean
@@ -45,16 +45,24 @@ class Question:
     known: Known
     planner: Planner
     past: Past | None
+    _windowed: dict[int, Kpi] = field(default_factory=dict, repr=False, compare=False)
 
     def versions(self, span: Span) -> list[Mapping[str, Kpi]]:
         """For each period, the version of every KPI that counts at its start (T-98)."""
         names = self._names()
         found: list[Mapping[str, Kpi]] = []
         for period in span.periods:
-            these = {name: self.catalogue.kpi(name, period.start) for name in names}
+            these = {name: self._over(self.catalogue.kpi(name, period.start)) for name in names}
             same = bool(found) and all(found[-1][name] is kpi for name, kpi in these.items())
             found.append(found[-1] if same else these)
         return found
+
+    def _over(self, kpi: Kpi) -> Kpi:
+        """The KPI over the window that the question asks for, or as its contract says."""
+        trailing = self.query.trailing
+        if trailing is None or trailing == kpi.trailing:
+            return kpi
+        return self._windowed.setdefault(id(kpi), replace(kpi, trailing=trailing))
 
     def _names(self) -> list[str]:
         """The KPIs asked for and every input behind them, in any version."""
@@ -97,6 +105,7 @@ def question(catalogue: Catalogue, query: KpiQuery, context: Context, snapshot_k
     """
     _check_names(catalogue, query)
     _check_days(query)
+    _check_trailing(catalogue, query)
     known, before = knowledge(query.as_of, context, snapshot_known_at)
     return Question(catalogue, query, context, known, Planner(catalogue, query, context, known), before)
 
@@ -138,6 +147,29 @@ def _check_days(query: KpiQuery) -> None:
             start=query.start.isoformat(),
             end=query.end.isoformat(),
         )
+
+
+def _check_trailing(catalogue: Catalogue, query: KpiQuery) -> None:
+    if query.trailing is None:
+        return
+    if query.grain is None and query.start:
+        raise QueryError(
+            "The last {window} before the end of the span start by themselves, so --from says nothing.",
+            hint="Leave --from out, or give a grain for one figure per period.",
+            where="--from",
+            window=str(query.trailing),
+        )
+    newest = {name: versions[-1] for name, versions in catalogue.kpis.items()}
+    for name in query.kpis:
+        parts = [part for kpi in lineage_of(newest[name], newest) for part in parts_of(kpi).all()]
+        if not any(mode_of(part) == "flow" for part in parts):
+            raise QueryError(
+                "{kpi} is read at the end of a period: nothing of it adds up over {window}.",
+                hint="Ask for it without a trailing window.",
+                where="--trailing",
+                kpi=name,
+                window=str(query.trailing),
+            )
 
 
 def check_length(start: date, end: date, grain: str | None) -> None:

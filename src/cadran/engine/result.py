@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Kpi
     from cadran.errors import Issue
+    from cadran.period import Period
 
 Number = int | float | Decimal
 #: ``ok``; ``undefined`` when there is no value, with the reason.
 Status = Literal["ok", "undefined"]
+#: What was known on a past day, or what is known by now of past periods (T-18).
+Knowledge = Literal["as_known", "as_true"]
 #: KPI id, first day of the period, and dimension values in alphabetical order of their dimension.
 Key = tuple[str, "date", tuple[tuple[str, str | None], ...]]
 
@@ -93,7 +96,7 @@ class Figure:
         status: ``ok`` or ``undefined``.
         reason: Why there is no value, as an English template; empty when there is one.
         reason_params: Values of the fields in `reason`.
-        partial: True when the period was not over when the data was read.
+        partial: True when the period was not over when the data was read, or its window not wholly in the data.
         moments: Sums for an interval, or None.
         durations: Durations for a survival curve, or None.
         outcomes: For an ``incidence`` KPI, the ages and outcomes of the cases, or None.
@@ -102,6 +105,10 @@ class Figure:
         parts: Values of the inputs of a ``derived`` KPI, by name.
         maturity: For a cohort with a window, share of it whose window was over when the data was
             read, in 0..1; None otherwise.
+        window: For a trailing figure, the days over which flows count, which end with the period; else None.
+        history_from: For a trailing figure whose window starts before there is data, which is then partial,
+            the first day of which there is any; else None.
+        definitions: Version of the KPI and of every one behind it, such as ``win_rate 1.0``.
     """
 
     kpi: Kpi
@@ -122,6 +129,9 @@ class Figure:
     past: Outcomes | None = None
     parts: Mapping[str, Number | None] = field(default_factory=dict)
     maturity: float | None = None
+    window: Period | None = None
+    history_from: date | None = None
+    definitions: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -145,6 +155,7 @@ class KpiResult:
         earlier: For a question that compares, the figure of the earlier period that each figure
             compares with, by the key of the later one; cut at the same elapsed share when the
             later one is partial.
+        knowledge: ``as_known`` for a question about what was known on a past day, else ``as_true``.
     """
 
     figures: tuple[Figure, ...]
@@ -155,6 +166,7 @@ class KpiResult:
     issues: tuple[Issue, ...] = ()
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     earlier: Mapping[Key, Figure] = field(default_factory=dict)
+    knowledge: Knowledge = "as_true"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ from cadran.engine.question import check_length, question
 from cadran.engine.result import KpiResult, Rows
 from cadran.engine.rows import COUNTED, ENTITY, INPUT, row_sets, row_table
 from cadran.engine.span import Span, earlier_span, span_of
+from cadran.engine.trailing import (
+    windows_of,
+)
 from cadran.period import Period
 
 if TYPE_CHECKING:
@@ -116,9 +119,14 @@ class _Run:
     def span(self) -> Span:
         """The periods of the question."""
         query, known = self.question.query, self.question.known
+        calendar = self.question.context.calendar
+        if query.trailing and query.grain is None:
+            end = query.end or known.end
+            window = calendar.window(end, query.trailing)
+            return Span((window,), None, is_open=query.end is None)
         start = query.start or self._first_day()
         check_length(start, query.end or known.end, query.grain)
-        return span_of(start, query.end, query.grain, self.question.context.calendar, known)
+        return span_of(start, query.end, query.grain, calendar, known)
 
     def _first_day(self) -> date:
         """The first day on which any part of the KPIs asked has a row; the last known day when none has."""
@@ -158,6 +166,7 @@ class _Run:
             issues=self.warehouse.issues(frozenset(name for names in lineage.values() for name in names)),
             lineage=lineage,
             earlier=earlier,
+            knowledge="as_known" if question.past else "as_true",
         )
 
     def cells(self, assembler: Assembler, name: str) -> list[tuple[int, tuple[str, ...], tuple[str | None, ...]]]:
@@ -189,7 +198,11 @@ class _Run:
         versions = question.versions(span)[0]
         kpi = versions[question.query.kpis[0]]
         sets = row_sets(kpi, versions, question.dims(kpi))
-        tables = [row_table(each, question.planner, span, self._photos(each, span)) for each in sets]
+        wide = [self._rows_span(each, span) for each in sets]
+        tables = [
+            row_table(each, question.planner, over, self._photos(each, over))
+            for each, over in zip(sets, wide, strict=True)
+        ]
         totals = [self.execute(table.aggregate(n=table.count()))["n"][0].as_py() for table in tables]
         columns = _columns(kpi, sets, tables)
         found: list[tuple[Any, ...]] = []
@@ -200,6 +213,14 @@ class _Run:
                 found += self._page(table.limit(wanted, offset=skip), each, columns)
             skip = max(0, skip - total)
         return Rows(columns, tuple(found), sum(totals), self.as_of)
+
+    def _rows_span(self, rows: RowSet, span: Span) -> Span:
+        """The span of a set of rows: that of the question, with what its windows look back on."""
+        lengths = {part.trailing for part in rows.parts.values() if part.trailing}
+        if not lengths:
+            return span
+        pieces = windows_of(span, lengths, self.question.context.calendar).pieces
+        return Span((Period(pieces.start, pieces.end),), None)
 
     def _page(self, table: ir.Table, rows: RowSet, columns: tuple[str, ...]) -> list[tuple[Any, ...]]:
         fixed = {INPUT: rows.input, ENTITY: rows.group.entity}

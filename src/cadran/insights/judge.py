@@ -17,7 +17,7 @@ from cadran.stats.intervals import Interval, cases_to_tell, mean_interval, ratio
 from cadran.stats.survival import median_duration
 
 if TYPE_CHECKING:
-    from cadran.engine.result import Figure, KpiResult, Number
+    from cadran.engine.result import Figure, Key, KpiResult, Number
     from cadran.errors import Issue
     from cadran.insights.reading import ReadingStatus
     from cadran.stats.conversion import Conversion
@@ -28,15 +28,29 @@ MATURE = 0.8
 
 def read(result: KpiResult) -> Readings:
     """Every figure of a result, judged, in the same order."""
+    breaks = _breaks(result)
     return Readings(
-        readings=tuple(_reading(figure, result) for figure in result.figures),
+        readings=tuple(_reading(figure, result, is_break=figure.key in breaks) for figure in result.figures),
         currency=result.currency,
         as_of=result.as_of,
         snapshot=result.snapshot,
         issues=result.issues,
         sql=result.sql,
         lineage=result.lineage,
+        knowledge=result.knowledge,
     )
+
+
+def _breaks(result: KpiResult) -> frozenset[Key]:
+    """The figures that were measured by another definition than the period before (T-98)."""
+    last: dict[tuple[str, tuple[tuple[str, str | None], ...]], tuple[str, ...]] = {}
+    found: set[Key] = set()
+    for figure in result.figures:
+        name, _, segment = figure.key
+        if last.setdefault((name, segment), figure.definitions) != figure.definitions:
+            found.add(figure.key)
+        last[name, segment] = figure.definitions
+    return frozenset(found)
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ class _Value:
     conversion: Conversion | None = None
 
 
-def _reading(figure: Figure, result: KpiResult) -> Reading:
+def _reading(figure: Figure, result: KpiResult, *, is_break: bool) -> Reading:
     found = _value(figure)
     status, reason, params = _status(figure, found)
     target = target_of(figure)
@@ -73,6 +87,7 @@ def _reading(figure: Figure, result: KpiResult) -> Reading:
         maturity=found.conversion.maturity if found.conversion else figure.maturity,
         conversion=found.conversion,
         issues=_touching(figure, result),
+        is_break=is_break,
     )
 
 
@@ -134,6 +149,10 @@ def _status(figure: Figure, found: _Value) -> tuple[ReadingStatus, str, dict[str
     if figure.maturity is not None and figure.maturity < MATURE:
         share = round(100 * figure.maturity)
         return "too_young", "Too young: {share} % of the cohort has had its whole window.", {"share": share}
+    if figure.history_from and figure.window:
+        days: dict[str, object] = {"day": figure.history_from, "start": figure.window.start}
+        reason = "The data starts on {day}, after the window's first day, {start}: the window is not whole."
+        return "ok", reason, days
     return "ok", found.reason, found.params
 
 
@@ -142,6 +161,7 @@ def _change(figure: Figure, value: Number | None, earlier: Figure | None) -> Cha
         return None
     before = _value(earlier).value
     delta = value - before if value is not None and before is not None else None  # type: ignore[operator]
+    is_same = earlier.definitions == figure.definitions
     base = float(before) if before is not None else 0.0
     return Change(
         start=earlier.start,
@@ -150,7 +170,8 @@ def _change(figure: Figure, value: Number | None, earlier: Figure | None) -> Cha
         delta=delta,
         # growth from nothing or from less than nothing has no meaning (T-37)
         ratio=float(delta) / base if delta is not None and base > 0 else None,
-        is_favourable=_is_favourable(figure, delta),
+        is_favourable=_is_favourable(figure, delta) if is_same else None,
+        version="" if is_same else earlier.kpi.version,
     )
 
 

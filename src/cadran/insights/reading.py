@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from cadran.catalogue.definition import Benchmark, Kpi, Target
-    from cadran.engine.result import Figure, Number
+    from cadran.engine.result import Figure, Knowledge, Number
     from cadran.errors import Issue
     from cadran.stats.conversion import Conversion
 
@@ -30,7 +30,9 @@ class Change:
         value: Value then, or None.
         delta: Value now less value then, or None; in points of rate, or in the unit.
         ratio: Relative change, or None where the base is not above zero.
-        is_favourable: True or False by the KPI's direction; None when it has none or did not move.
+        is_favourable: True or False by the KPI's direction; None when it has none, did not move, or was
+            measured by another version.
+        version: Version of the KPI that measured the earlier period, when it is another one (T-98); else empty.
     """
 
     start: date
@@ -39,6 +41,7 @@ class Change:
     delta: Number | None
     ratio: float | None
     is_favourable: bool | None
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Reading:
             conversion, share of the cohort whose outcome is known.
         conversion: For an expected conversion, its curve and what it rests on, or None.
         issues: Findings that touch this number.
+        is_break: True when the period before, in the same answer, was measured by another version of the KPI
+            or of one behind it (T-98): a line must not join the two.
     """
 
     figure: Figure
@@ -79,6 +84,7 @@ class Reading:
     maturity: float | None = None
     conversion: Conversion | None = None
     issues: tuple[Issue, ...] = ()
+    is_break: bool = False
 
     @property
     def kpi(self) -> Kpi:
@@ -98,6 +104,8 @@ class Readings:
         issues: Findings about the data behind them.
         sql: Every statement that ran.
         lineage: Canonical entities behind each KPI.
+        knowledge: ``as_known`` when the question asks what was known on a past day; ``as_true`` when past
+            periods are told with everything known by now, restated where need be (T-18).
     """
 
     readings: tuple[Reading, ...]
@@ -107,3 +115,4 @@ class Readings:
     issues: tuple[Issue, ...] = ()
     sql: tuple[str, ...] = ()
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    knowledge: Knowledge = "as_true"

@@ -17,6 +17,7 @@ MONEY_UNITS = ("money", "money_per_day")
 FIELDS = (
     "kpi", "version", "period_start", "period_end", "segment", "value", "numerator", "denominator", "n", "low", "high",
     "unit", "currency", "status", "reason", "partial", "as_of", "basis", "maturity", "target", "verdict", "change",
+    "window_start", "history_from", "is_break", "knowledge",
 )  # fmt: skip
 
 
@@ -56,6 +57,10 @@ def record(reading: Reading, readings: Readings, language: str) -> dict[str, Any
         "target": plain(reading.target.value) if reading.target else None,
         "verdict": reading.verdict,
         "change": _change(reading.change),
+        "window_start": figure.window.start.isoformat() if figure.window else None,
+        "history_from": figure.history_from.isoformat() if figure.history_from else None,
+        "is_break": reading.is_break,
+        "knowledge": readings.knowledge,
     }
 
 
@@ -74,4 +79,5 @@ def _change(change: Change | None) -> dict[str, Any] | None:
         "delta": plain(change.delta),
         "ratio": change.ratio,
         "is_favourable": change.is_favourable,
+        "version": change.version,
     }

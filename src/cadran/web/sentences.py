@@ -93,6 +93,8 @@ def verdict_sentence(reading: Reading, words: Words) -> str:
         return reason(reading, words)
     if reading.target is None:
         return words.say("No target is set for this period.")
+    if reading.figure.history_from:
+        return reason(reading, words)
     target = target_text(reading.kpi, reading.target, words)
     if reading.figure.partial:
         return words.say("The period is not over: no verdict against the target {target} yet.", target=target)
