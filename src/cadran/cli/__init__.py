@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cadran import __version__
-from cadran.cli.definitions import export
+from cadran.cli.definitions import export, select
 from cadran.cli.options import Output, ask_options, folder_option, output_options, question
 from cadran.errors import EXIT_ISSUES, CadranError
 
@@ -137,18 +137,20 @@ def check(project: Path, output: Output) -> None:
 
 @main.command()
 @click.argument("ids", nargs=-1, metavar="ID...")
-@click.option("--list", "list_all", is_flag=True, help="List every KPI.")
+@click.option("--list", "list_all", is_flag=True, help="List every KPI: targets, benchmarks, owner, cadence.")
+@click.option("--team", default="", help="With --list: only those of this team.")
+@click.option("--stage", default="", help="With --list: only those of this stage, such as acquisition or retention.")
 @ask_options
 @folder_option
 @output_options
-def kpi(ids: Sequence[str], list_all: bool, project: Path, output: Output, **asked: Any) -> None:
+def kpi(ids: Sequence[str], list_all: bool, team: str, stage: str, project: Path, output: Output, **asked: Any) -> None:
     """Answer with one or more KPIs: value, interval, cases, and why when there is none."""
     from cadran.workspace import open_workspace
 
     workspace = open_workspace(project)
     output.prefer(workspace.project.languages)
     if list_all or not ids:
-        output.catalogue(workspace.catalogue)
+        output.catalogue(select(workspace.catalogue, team, stage), workspace.project.currency)
         return
     _warn(output, workspace.catalogue_issues)
     view = workspace.view()

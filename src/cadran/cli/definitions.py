@@ -8,9 +8,32 @@ from typing import TYPE_CHECKING
 import click
 
 from cadran.cli.options import folder_option, output_options
+from cadran.errors import QueryError
 
 if TYPE_CHECKING:
+    from cadran.catalogue.definition import Catalogue, Kpi
     from cadran.cli.options import Output
+
+
+def select(catalogue: Catalogue, team: str, stage: str) -> list[Kpi]:
+    """The newest version of the KPIs of a team and of a stage; empty for all.
+
+    Raises:
+        QueryError: No KPI belongs to that team or stage.
+    """
+    kpis = [versions[-1] for versions in catalogue.kpis.values()]
+    known = {"--team": {k.team for k in kpis if k.team}, "--stage": {k.funnel for k in kpis if k.funnel}}
+    for where, name in (("--team", team), ("--stage", stage)):
+        if name and name not in known[where]:
+            raise QueryError(
+                "No KPI belongs to {name}.",
+                hint="Use one of: {known}.",
+                where=where,
+                name=name,
+                known=", ".join(sorted(known[where])),
+            )
+    return [k for k in kpis if team in ("", k.team) and stage in ("", k.funnel)]
+
 
 _out = click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write.")
 

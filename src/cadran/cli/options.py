@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.catalogue.definition import Kpi
     from cadran.catalogue.exchange.report import Export
     from cadran.engine.query import KpiQuery
     from cadran.engine.result import Rows
@@ -88,11 +88,11 @@ class Output:
 
         show_files(files, self.form, self.language)
 
-    def catalogue(self, catalogue: Catalogue) -> None:
-        """Every KPI with its name."""
-        from cadran.cli.show import show_catalogue
+    def catalogue(self, kpis: Sequence[Kpi], currency: str) -> None:
+        """KPIs with what is governed about them."""
+        from cadran.cli.show_catalogue import show_kpis
 
-        show_catalogue(catalogue, self.form, self.language)
+        show_kpis(kpis, currency, self.form, self.language)
 
     def exported(self, found: Export, out: Path) -> None:
         """What was written for another tool, and what was lost."""

@@ -39,7 +39,7 @@ from cadran.period import Period
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.catalogue.definition import Kpi
     from cadran.engine.result import Rows
     from cadran.errors import CadranError, Issue
     from cadran.insights.reading import Reading, Readings
@@ -124,31 +124,6 @@ def show_files(files: Sequence[Mapping[str, Any]], form: str, language: str) -> 
         table.add_column(say(head, {}, language), justify="right" if position > 2 else "left", overflow="fold")
     for file in files:
         table.add_row(*(_cell(file.get(name)) for name in FILE_COLUMNS))
-    _console().print(table)
-
-
-def show_catalogue(catalogue: Catalogue, form: str, language: str) -> None:
-    """Every KPI: id, name, unit, owner."""
-    newest = [versions[-1] for versions in catalogue.kpis.values()]
-    if form != "table":
-        rows = [
-            {
-                "kpi": k.id,
-                "name": k.name(language),
-                "version": k.version,
-                "unit": k.unit,
-                "basis": k.basis,
-                "owner": k.owner,
-            }
-            for k in newest
-        ]
-        _dump(rows, form, ("kpi", "name", "version", "unit", "basis", "owner"))
-        return
-    table = Table(box=None, pad_edge=False)
-    for head in ("KPI", "Name", "Unit", "Basis", "Owner"):
-        table.add_column(say(head, {}, language), overflow="fold")
-    for k in newest:
-        table.add_row(k.id, k.name(language), k.unit, k.basis, k.owner)
     _console().print(table)
 
 

@@ -8,18 +8,79 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from cadran.catalogue.exchange.contract import contract_of
 from cadran.catalogue.exchange.report import GENERAL
+from cadran.catalogue.words import level_text, target_text
 from cadran.cli.show import dump, terminal
 from cadran.i18n import say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cadran.catalogue.definition import Kpi
     from cadran.catalogue.exchange.report import Export
 
 _STATUS = {"whole": "whole", "loss": "with loss", "none": "left out"}
 _STYLES = {"whole": "green", "loss": "yellow", "none": "red"}
+#: Columns of the table of KPIs, with their widths: 100 characters with the gaps between them.
+_LIST = {"KPI": 29, "Target": 10, "Benchmark": 11, "Source, grade": 17, "V.": 4, "Owner": 11, "Cadence": 12}
+LIST_FIELDS = (
+    *("kpi", "name", "version", "unit", "basis", "owner", "team", "stage", "cadence", "is_vanity"),
+    *("targets", "benchmarks"),
+)
 EXPORT_FIELDS = ("kpi", "status", "losses")
+
+
+def show_kpis(kpis: Sequence[Kpi], currency: str, form: str, language: str) -> None:
+    """Every KPI with its target, benchmark, source and grade, version, owner and cadence."""
+    if form != "table":
+        dump([_governed(kpi, language) for kpi in kpis], form, LIST_FIELDS)
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head, width in _LIST.items():
+        table.add_column(say(head, {}, language), overflow="fold", width=width)
+    for kpi in kpis:
+        table.add_row(*_line(kpi, currency, language))
+    terminal().print(table)
+    if any(kpi.is_vanity for kpi in kpis):
+        click.echo(
+            say("° volume: it is never on a board, and says nothing without an outcome.", {}, language), err=True
+        )
+
+
+def _line(kpi: Kpi, currency: str, language: str) -> list[str]:
+    mark = " °" if kpi.is_vanity else ""
+    sources = [f"{each.source} ({each.grade})" for each in kpi.benchmarks]
+    return [
+        f"{kpi.name(language)}{mark}\n{kpi.id}",
+        "\n".join(_of(target_text(kpi, each, currency, language), each.segment) for each in kpi.targets),
+        "\n".join(_of(level_text(kpi, each, currency, language), each.segment) for each in kpi.benchmarks),
+        "\n".join(dict.fromkeys(sources)),
+        kpi.version,
+        kpi.owner,
+        say(kpi.cadence, {}, language) if kpi.cadence else "",
+    ]
+
+
+def _of(text: str, segment: Mapping[str, str]) -> str:
+    return f"{text} {', '.join(segment.values())}" if segment else text
+
+
+def _governed(kpi: Kpi, language: str) -> dict[str, object]:
+    return {
+        "kpi": kpi.id,
+        "name": kpi.name(language),
+        "version": kpi.version,
+        "unit": kpi.unit,
+        "basis": kpi.basis,
+        "owner": kpi.owner,
+        "team": kpi.team,
+        "stage": kpi.funnel,
+        "cadence": kpi.cadence,
+        "is_vanity": kpi.is_vanity,
+        **{name: contract_of(kpi).get(name, []) for name in ("targets", "benchmarks")},
+    }
 
 
 def show_export(found: Export, out: Path, form: str, language: str) -> None:

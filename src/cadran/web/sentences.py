@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cadran.catalogue import words as contract_words
+from cadran.catalogue.words import CADENCES, DATED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cadran.catalogue.definition import Benchmark, Catalogue, Kpi, Target
     from cadran.charts import Words
     from cadran.insights.reading import Reading
+
+__all__ = ["CADENCES", "DATED"]
 
 VERDICTS = {
     "on_track": "On target",
@@ -20,17 +25,6 @@ VERDICTS = {
     "none": "No target",
 }
 STATUSES = {"undefined": "Undefined", "too_few": "Too few cases", "too_young": "Too young"}
-DATED = {
-    "period": "Each part is dated by the day it happened.",
-    "cohort": "Each case is dated by the day it started.",
-    "balance": "What there is at the end of the period.",
-}
-CADENCES = {
-    "daily": "Reviewed daily",
-    "weekly": "Reviewed weekly",
-    "monthly": "Reviewed monthly",
-    "quarterly": "Reviewed quarterly",
-}
 #: What people take each basis for.
 BASES = {
     "period": "Both parts are dated by when they happened in the period: it does not follow one group of cases.",
@@ -72,19 +66,12 @@ def reason(reading: Reading, words: Words) -> str:
 
 def target_text(kpi: Kpi, target: Target, words: Words) -> str:
     """The level to reach, with its sense, such as ``≥ 28 %``."""
-    if target.high is not None:
-        return words.interval(target.value, target.high, kpi.unit, "round")
-    sign = {"up": "≥ ", "down": "≤ "}.get(kpi.direction, "")
-    return sign + words.value(target.value, kpi.unit, "round")
+    return contract_words.target_text(kpi, target, words.currency, words.language)
 
 
 def benchmark_text(kpi: Kpi, benchmark: Benchmark, words: Words) -> str:
     """What others reach, with its market, source, year and grade."""
-    parts = [benchmark.market, *benchmark.segment.values(), benchmark.source]
-    parts.append(str(benchmark.year) if benchmark.year else words.say("not dated"))
-    parts.append(words.say("grade {grade}", grade=benchmark.grade))
-    edges = words.interval(benchmark.low, benchmark.high, kpi.unit, "round")
-    return f"{edges} · " + ", ".join(part for part in parts if part)
+    return contract_words.benchmark_text(kpi, benchmark, words.currency, words.language)
 
 
 def verdict_sentence(reading: Reading, words: Words) -> str:
