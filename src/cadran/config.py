@@ -157,12 +157,14 @@ class Policy:
         recycle_days: Shortest gap after which a person starts another cycle.
         churn_dating: Whether churn is dated at the end of service or at the request to cancel.
         import_batch: Opportunities created in one minute from which it is a bulk import.
+        baseline_from: First day of the year of wins that cycles are compared with, or None for the first win.
     """
 
     grace_days: int = 0
     recycle_days: int = 90
     churn_dating: Literal["service_end", "request"] = "service_end"
     import_batch: int = 50
+    baseline_from: date | None = None
 
 
 @dataclass(frozen=True)
@@ -284,7 +286,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "company": ("name", "languages", "currency", "zone", "growth_stage", "north_star"),
     "calendar": ("week_start", "fiscal_year_start", "fiscal_year_label", "scheme"),
     "hours": ("days", "opens", "closes", "holiday_country"),
-    "policy": ("grace_days", "recycle_days", "churn_dating", "import_batch"),
+    "policy": ("grace_days", "recycle_days", "churn_dating", "import_batch", "baseline_from"),
     "files": ("ignore",),
     "store": ("keep_snapshots", "engine", "url", "schema", "folder", "cores", "memory"),
 }
@@ -403,12 +405,13 @@ class _Settings:
         return tuple(found)
 
     def _policy(self) -> Policy:
-        dating = self._get("policy.churn_dating", "service_end")
+        day, dating = self._get("policy.baseline_from", None), self._get("policy.churn_dating", "service_end")
         return Policy(
             grace_days=self._between("policy.grace_days", 0, 0, 3650),
             recycle_days=self._between("policy.recycle_days", 90, 1, 3650),
             churn_dating=self._choice("policy.churn_dating", dating, ("service_end", "request")),  # type: ignore[arg-type]
             import_batch=self._between("policy.import_batch", 50, 2, 10_000_000),
+            baseline_from=parse_day(day, self.places.get("policy.baseline_from", "")) if day else None,
         )
 
     def _hours(self) -> BusinessHours:

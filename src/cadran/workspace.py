@@ -199,4 +199,5 @@ def settings_of(project: Project, known_at: datetime) -> Settings:
         recycle_days=project.policy.recycle_days,
         churn_dating=project.policy.churn_dating,
         import_batch=project.policy.import_batch,
+        baseline_from=project.policy.baseline_from,
     )

@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from oracles.chance import KNOWN_AT, Chance, Row
+from oracles.chance import FIRST, KNOWN_AT, Chance, Row
 
-N_TOUCHES, N_APPROACHES, N_COVERED = 2500, 1500, 1200
+N_TOUCHES, N_APPROACHES, N_COVERED, N_FORECASTS, N_WEEKS = 2500, 1500, 1200, 600, 900
 QUARTERS = [datetime(year, month, 1) for year in (2024, 2025, 2026) for month in (1, 4, 7, 10)]
 CAME = ("opening", "created", "progressed", "pulled_in", "reopened", "resized")
 LEFT = ("won", "lost", "closed", "regressed", "pushed_out", "expired")
@@ -33,6 +33,8 @@ class Sales(Chance):
         found["touch"] = [self._touch(number) for number in range(N_TOUCHES)]
         found["account_approach"] = [self._approach(number) for number in range(N_APPROACHES)]
         found["coverage_movement"] = [row for number in range(N_COVERED) for row in self._covered(number)]
+        found["forecast_outcome"] = [self._forecast(number) for number in range(N_FORECASTS)]
+        found["selling_week"] = [self._week(number) for number in range(N_WEEKS)]
         return found
 
     def _of_deal(self, deal: Row) -> Row:
@@ -104,3 +106,23 @@ class Sales(Chance):
                 }
             )  # fmt: skip
         return [row for row in rows if row["moved_at"] <= KNOWN_AT]
+
+    def _forecast(self, number: int) -> Row:
+        place = int(self.rng.integers(9))
+        forecast, actual = (Decimal(0) if self.hits(0.1) else self.money(40_000) for _ in range(2))
+        return self.dimensions() | {
+            "id": f"f{number}", "scope_type": "owner", "start_on": QUARTERS[place].date(), "end_on": QUARTERS[place + 1].date(),
+            "last_on": (QUARTERS[place + 1] - timedelta(days=1)).date(), "horizon": self.one("start", "middle"),
+            "forecast_type": self.one("commit", "commit", "best_case"), "forecast": forecast, "actual": actual,
+            "error": forecast - actual, "abs_error": abs(forecast - actual), "is_submitted": self.one(True, True, False, None),
+            "is_final": self.one(True, True, True, None, False), "is_unrated": self.one(False, None),
+        }  # fmt: skip
+
+    def _week(self, number: int) -> Row:
+        monday = FIRST.date() + timedelta(days=7 * int(self.rng.integers(115)))
+        is_tracked = self.one(True, True, True, False, None)
+        minutes = float(self.rng.integers(100, 3600)) + 0.25 if is_tracked else 0.0
+        return self.dimensions() | {
+            "id": f"w{number}", "week_on": monday, "minutes": minutes, "selling_minutes": round(minutes * 0.28, 3),
+            "is_tracked": is_tracked, "is_over": self.one(False, False, None, True) if is_tracked else None,
+        }  # fmt: skip

@@ -14,6 +14,7 @@ from cadran.canonical.coverage import coverage_movement, due_states
 from cadran.canonical.days import local_to_utc
 from cadran.canonical.dimensions import with_owner
 from cadran.canonical.entities import ENTITIES
+from cadran.canonical.forecast import forecast_outcome
 from cadran.canonical.funnel import lead_cycle
 from cadran.canonical.identity import merged
 from cadran.canonical.ladder import Ladder, build_ladder
@@ -23,6 +24,7 @@ from cadran.canonical.pipeline import pipeline_movement
 from cadran.canonical.response import lead_response
 from cadran.canonical.revenue import customer_month, mrr_movement
 from cadran.canonical.schema import AUXILIARY, TYPES, empty
+from cadran.canonical.selling import selling_week
 from cadran.canonical.settings import recomputed
 from cadran.canonical.shape import known_day, publish
 from cadran.canonical.stages import marks, skipped, stage_interval, stage_passage, stays, steps
@@ -71,6 +73,8 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
         "lead_cycle": lead_cycle(t, settings),
         "lead_response": lead_response(t, settings),
         "coverage_movement": coverage_movement(due, published["quota"], t, settings),
+        "forecast_outcome": forecast_outcome(published["forecast_submission"], t, settings),
+        "selling_week": selling_week(t, settings),
         "touch": touches,
         "account_approach": account_approach(touches, settings),
     }

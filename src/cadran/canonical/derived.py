@@ -108,6 +108,26 @@ DERIVED = [
         derived=True,
     ),
     Entity(
+        "forecast_outcome",
+        "One forecast of one period, as known at a horizon, and what was signed.",
+        columns(
+            "id owner_id>owner scope_type scope start_on:date end_on:date last_on:date horizon forecast_type "
+            "submitted_at:timestamp forecast:money actual:money error:money abs_error:money is_submitted:bool "
+            "is_final:bool is_unrated:bool"
+        )
+        + DIMENSIONS,
+        "last_on",
+        derived=True,
+    ),
+    Entity(
+        "selling_week",
+        "One seller and one week, with where the time went.",
+        columns("id owner_id>owner week_on:date minutes:float selling_minutes:float is_tracked:bool is_over:bool")
+        + DIMENSIONS,
+        "week_on",
+        derived=True,
+    ),
+    Entity(
         "touch",
         "One touch: an account, or a person without one, and a message.",
         columns(

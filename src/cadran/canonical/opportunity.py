@@ -17,7 +17,7 @@ from cadran.canonical.dimensions import with_account, with_owner, with_title
 from cadran.canonical.ladder import KEYS, key
 from cadran.canonical.money import ratio, with_base
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int
-from cadran.canonical.shape import earliest, known_day
+from cadran.canonical.shape import earliest, known_day, pick, window
 from cadran.canonical.touch import touched
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 INSTANT = TYPES["timestamp"]
 MONTHS_IN_YEAR = 12
+#: Days of the baseline of sales cycles, and fewest wins of a segment in it.
+BASELINE_DAYS, BASELINE_DEALS = 365, 10
 #: Days without a touch after which an open deal counts as silent.
 SILENT_DAYS = 30
 
@@ -198,7 +200,31 @@ def opportunity(standing: ir.Table, t: Mapping[str, ir.Table], settings: Setting
     rows = with_title(rows, t["contact"])
     rows = rows.mutate(source=rows.lead_source, opportunity_type=rows.type)
     rows = touched(rows.left_join(created, rows.id == created.created_id), touches)
-    return _aged(_valued(_engaged(rows, t["activity"]), t["fx_rate"], settings), settings)
+    rows = _aged(_valued(_engaged(rows, t["activity"]), t["fx_rate"], settings), settings)
+    return _compared(rows, settings)
+
+
+def _compared(rows: ir.Table, settings: Settings) -> ir.Table:
+    """Deals with the frozen cycle that theirs is compared with (T-73).
+
+    That is the mean cycle of the deals of their segment won in the year of the baseline: the one that
+    starts on ``settings.baseline_from``, or with the first win. NULL until that year is over. A segment
+    with fewer than `BASELINE_DEALS` wins in it is compared with all of them.
+    """
+    counts = rows.is_won & rows.is_cycle_valid & ~rows.is_test & rows.cycle_days.notnull()
+    first_on: Expr = rows.closed_on.min(where=counts).over(window([]))
+    if settings.baseline_from:
+        first_on = ibis.literal(settings.baseline_from, "date")
+    rows = rows.mutate(baseline_on=first_on, is_counted=counts)
+    age = days_between(rows.baseline_on, rows.closed_on)
+    base: Expr = rows.is_counted & (age >= 0) & (age < BASELINE_DAYS)
+    rows = rows.mutate(base_days=pick(base, rows.cycle_days, ibis.null("float64")))
+    of_all = rows.base_days.mean().over(window([]))
+    of_segment = rows.base_days.mean().over(window("segment"))
+    is_enough = rows.base_days.count().over(window("segment")) >= BASELINE_DEALS
+    is_over = days_between(rows.baseline_on, ibis.literal(known_day(settings), "date")) >= BASELINE_DAYS
+    cycle = pick(is_over, pick(is_enough, of_segment, of_all), ibis.null("float64"))
+    return rows.mutate(baseline_cycle_days=cycle.round(6)).drop("baseline_on", "is_counted", "base_days")
 
 
 def _engaged(rows: ir.Table, activity: ir.Table) -> ir.Table:

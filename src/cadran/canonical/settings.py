@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     import ibis.expr.types as ir
 
@@ -40,6 +40,8 @@ class Settings:
         unpaid_statuses: Statuses in which a subscription brings no recurring revenue, in lower case.
         merge_duplicates: Whether rows with the same mail address, or the same domain and name, are one.
         import_batch: Opportunities created in one minute from which it is a bulk import.
+        baseline_from: First day of the year of wins that sales cycles are compared with, or None for
+            the first win.
     """
 
     known_at: datetime
@@ -51,6 +53,7 @@ class Settings:
     churn_dating: Literal["service_end", "request"] = "service_end"
     unpaid_statuses: tuple[str, ...] = UNPAID_STATUSES
     merge_duplicates: bool = True
+    baseline_from: date | None = None
 
 
 #: How to hold on to a table that several others rest on: its name and expression to what stands for it.
