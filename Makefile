@@ -6,7 +6,7 @@ PORT ?= 8080
 SCALE ?= S
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test bench dev check fix evaluate lock clean
+.PHONY: demo test bench docs dev check fix evaluate lock clean
 
 # Environment with the locked versions; made again only when the lock changes.
 .venv/installed: requirements.lock pyproject.toml
@@ -44,6 +44,11 @@ bench: .venv/tested .cadran-bench/venv/installed
 	$(PYTHON) -m venv .cadran-bench/venv
 	.cadran-bench/venv/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.lock
 	touch $@
+
+# The KPI handbook, in French and in English, from the definitions that come with Cadran.
+docs: .venv/installed
+	rm -rf docs/handbook
+	$(BIN)/cadran handbook --out docs/handbook --project src
 
 # What every change must pass besides the tests.
 check: .venv/tested

@@ -40,7 +40,7 @@ def level_text(kpi: Kpi, benchmark: Benchmark, currency: str, language: str) -> 
 
 def benchmark_text(kpi: Kpi, benchmark: Benchmark, currency: str, language: str) -> str:
     """What others reach, with its market, segment, source, year and grade."""
-    parts = [benchmark.market, *benchmark.segment.values(), benchmark.source]
+    parts = [benchmark.market, *benchmark.segment.values(), say(benchmark.source, {}, language)]
     parts.append(str(benchmark.year) if benchmark.year else say("not dated", {}, language))
     parts.append(say("grade {grade}", {"grade": benchmark.grade}, language))
     edges = level_text(kpi, benchmark, currency, language)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cadran import __version__
-from cadran.cli.definitions import export, select
+from cadran.cli.definitions import export, handbook, select
 from cadran.cli.options import Output, ask_options, folder_option, output_options, question
 from cadran.errors import EXIT_ISSUES, CadranError
 
@@ -253,6 +253,7 @@ def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> No
 
 
 main.add_command(export)
+main.add_command(handbook)
 
 
 def _serve(workspace: Workspace, host: str, port: int, output: Output) -> None:

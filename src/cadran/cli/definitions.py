@@ -51,3 +51,20 @@ def export(to: str, out: Path, project: Path, output: Output) -> None:
     output.prefer(settings.languages if settings else ())
     output.issues([problem for problem in problems if problem.level == "error"])
     output.exported(export_catalogue(catalogue, to, out), out)
+
+
+@click.command()
+@_out
+@folder_option
+@output_options
+def handbook(out: Path, project: Path, output: Output) -> None:
+    """Write a page for every KPI, in French and in English, and an index."""
+    from cadran.catalogue.handbook.index import handbook as pages_of
+    from cadran.jobs.exchange import governed, write_files
+
+    catalogue, problems, settings = governed(project)
+    output.prefer(settings.languages if settings else ())
+    output.issues([problem for problem in problems if problem.level == "error"])
+    pages = pages_of(catalogue, currency=settings.currency if settings else "EUR")
+    write_files(pages, out)
+    output.note("{n} pages in {folder}.", n=len(pages), folder=str(out))

@@ -51,7 +51,7 @@ def show_kpis(kpis: Sequence[Kpi], currency: str, form: str, language: str) -> N
 
 def _line(kpi: Kpi, currency: str, language: str) -> list[str]:
     mark = " °" if kpi.is_vanity else ""
-    sources = [f"{each.source} ({each.grade})" for each in kpi.benchmarks]
+    sources = [f"{say(each.source, {}, language)} ({each.grade})" for each in kpi.benchmarks]
     return [
         f"{kpi.name(language)}{mark}\n{kpi.id}",
         "\n".join(_of(target_text(kpi, each, currency, language), each.segment) for each in kpi.targets),

@@ -1,0 +1,1 @@
+"""The KPI handbook: one Markdown page for each KPI, and an index, in French and in English."""
