@@ -8,10 +8,11 @@ import json
 from benchmarks.dashboard import dashboard
 from benchmarks.report import Report, machine
 from benchmarks.scale import SCALES, root
+from benchmarks.serving import serving
 from benchmarks.snapshot import parquet, snapshot
 from benchmarks.weeks import weeks
 
-PARTS = {"dashboard": dashboard, "weeks": weeks}
+PARTS = {"dashboard": dashboard, "weeks": weeks, "serving": serving}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ of threads, and ten times the size is ten files of one.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 MACROS = f"""
 CREATE OR REPLACE MACRO u(i, what) AS (hash(i, what, {SEED}) % 4294967296) / 4294967296.0;
 CREATE OR REPLACE MACRO k(i, what, n) AS CAST(hash(i, what, {SEED}) % n AS BIGINT);
-CREATE OR REPLACE MACRO of(list, i, what) AS list[1 + k(i, what, len(list))];
 -- a waiting time, exponential, in seconds
 CREATE OR REPLACE MACRO wait(i, what, days) AS CAST(-ln(1 - u(i, what)) * days * 86400 AS BIGINT);
 CREATE OR REPLACE MACRO season(x) AS pow(x - 0.018 * sin(6 * pi() * x), 0.85);
@@ -37,6 +37,21 @@ CREATE OR REPLACE MACRO cents(x) AS CAST(round(x, 2) AS DECIMAL(18, 4));
 COMMON = (
     f"""'crm' AS connection_id, 'crm' AS source_system, TIMESTAMP '{KNOWN_AT}' AS valid_from, false AS is_inferred"""
 )
+
+
+#: ``of([a, b, c], row, what)``: one of them, drawn for the row.
+OF = re.compile(r"\bof\(\[([^\]]*)\], (\w+), (\d+)\)")
+
+
+def drawn(sql: str) -> str:
+    """The statement with each ``of`` as a CASE, which is far faster than an element of a list."""
+
+    def case(found: re.Match[str]) -> str:
+        names = found[1].split(", ")
+        cases = " ".join(f"WHEN {place} THEN {name}" for place, name in enumerate(names))
+        return f"CASE k({found[2]}, {found[3]}, {len(names)}) {cases} END"
+
+    return OF.sub(case, sql)
 
 
 def generate(scale: Scale) -> Path:
@@ -56,11 +71,11 @@ def generate(scale: Scale) -> Path:
             first = chunk * scale.chunk
             for name in people.PLANS | sales.PLANS:
                 made = (people.PLANS | sales.PLANS)[name]
-                connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {made(scale.chunk, first)}")
+                connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {drawn(made(scale.chunk, first))}")
             for name, made in (people.ENTITIES | sales.ENTITIES).items():
                 if chunk and name in people.ONCE:
                     continue
-                _write(connection, name, made(scale.chunk, first), folder / name / f"{chunk:03d}.parquet")
+                _write(connection, name, drawn(made(scale.chunk, first)), folder / name / f"{chunk:03d}.parquet")
     done.touch()
     return folder
 
@@ -77,7 +92,7 @@ def _write(connection: duckdb.DuckDBPyConnection, name: str, rows: str, path: Pa
     )
     extra = ", ".join(part for part in COMMON.split(", ") if part.rsplit(" ", 1)[1] not in given)
     source = f"SELECT {extra}, id AS source_id, * FROM ({rows})" if "source_id" not in given else rows
-    connection.execute(f"COPY (SELECT {columns} FROM ({source})) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
+    connection.execute(f"COPY (SELECT {columns} FROM ({source})) TO '{path}' (FORMAT parquet)")
 
 
 def _duck(kind: str) -> str:

@@ -17,7 +17,7 @@ def deal_plan(n: int, first: int) -> str:
                  CASE WHEN u(i, 102) < 0.26 THEN 5
                       ELSE 1 + least(4, CAST(floor(-ln(1 - u(i, 103)) * 1.3) AS INTEGER)) END AS reached,
                  [wait(i, 110, 9), wait(i, 111, 14), wait(i, 112, 18), wait(i, 113, 16), wait(i, 114, 21)] AS gaps,
-                 CASE WHEN u(i, 104) < 0.03 THEN NULL ELSE of({CHANNELS}, k(i, 105, 3) * 7919 + i, 106) END AS channel,
+                 CASE WHEN u(i, 104) < 0.03 THEN NULL ELSE of({CHANNELS}, i, 106) END AS channel,
                  CAST(floor(pow(u(i, 107), 1.4) * {OWNERS}) AS BIGINT) AS seller, u(i, 108) < 0.02 AS reopens
           FROM {_range(n, first)})"""
 
@@ -69,7 +69,7 @@ def activity(n: int, first: int) -> str:
            CASE WHEN u(j, 142) < 0.7 THEN 'outbound' ELSE 'inbound' END AS direction, 'done' AS outcome,
            u(j, 143) < 0.1 AS is_automated, 'o' || seller AS owner_id, account_id, 'd' || i AS opportunity_id,
            happened AS occurred_at, happened AS logged_at, happened AS created_at
-    FROM (SELECT j, d.*, d.created_at + to_seconds(CAST(
+    FROM (SELECT j, i, d.seller, d.account_id, d.created_at + to_seconds(CAST(
                    u(j, 144) * 1.15 * (epoch(least(d.over_at, TIMESTAMP '{KNOWN_AT}')) - epoch(d.created_at)) AS BIGINT
                  )) AS happened
           FROM (SELECT j, {first} + CAST(floor(pow(u(j, 145), 1.25) * {n}) AS BIGINT) AS i
@@ -128,8 +128,8 @@ def marketing_touch(n: int, first: int) -> str:
     return f"""
     SELECT 'w' || j AS id, 'c' || c AS contact_id, 'a' || (c // 2) AS account_id, of({CHANNELS}, j, 191) AS channel,
            of({CHANNELS}, j, 191) AS source, '/page/' || k(j, 192, 400) AS landing_page, 'visit' AS touch_type,
-           moment(j, 193) AS occurred_at, moment(j, 193) AS created_at
-    FROM (SELECT j, 2 * ({first} // 5) + CAST(floor(pow(u(j, 194), 2) * (2 * ({n} // 5))) AS BIGINT) AS c
+           happened AS occurred_at, happened AS created_at
+    FROM (SELECT j, moment(j, 193) AS happened, 2 * ({first} // 5) + CAST(floor(pow(u(j, 194), 2) * (2 * ({n} // 5))) AS BIGINT) AS c
           FROM (SELECT range AS j FROM range({5 * first}, {5 * (first + n)})))"""
 
 
