@@ -12,7 +12,7 @@ from cadran.catalogue import load
 SOURCE = Path(cadran.__file__).parent
 #: What `Source.refusal` adds to every message about an expression.
 PLACE = " (at character {at} of: {text})"
-SHAPES = (load.KPI, load.MEASURE, load.TARGET, load.BENCHMARK, load.ALERT, load.DIMENSION, load.BOARD)
+SHAPES = (load.KPI, load.MEASURE, load.TARGET, load.BENCHMARK, load.ALERT, load.NOTE, load.DIMENSION, load.BOARD)
 
 
 def french():

@@ -49,6 +49,24 @@ _BEFORE = re.compile(r" ([:;?!%»])")
 _AFTER = re.compile(r"« ")
 
 
+@dataclass(frozen=True)
+class Said:
+    """A text that is written in each language beside the data, with its fields, as a field of a sentence.
+
+    Attributes:
+        texts: Template by language.
+        params: Values of its fields.
+    """
+
+    texts: Mapping[str, str]
+    params: Mapping[str, object]
+
+    def text(self, language: str) -> str:
+        """The text in that language, or in English."""
+        template = self.texts.get(language) or self.texts.get("en", "")
+        return _Fields(language).vformat(template, (), self.params)
+
+
 def say(template: str, params: Mapping[str, object], language: str) -> str:
     """The sentence that a template says in that language, with its fields filled in.
 
@@ -244,6 +262,8 @@ class _Fields(string.Formatter):
             )
         if isinstance(value, CadranError):
             return error_text(value, self.language)
+        if isinstance(value, Said):
+            return value.text(self.language)
         if isinstance(value, Decimal | float):
             return self._localised(f"{Decimal(str(value)).normalize():,f}")
         if isinstance(value, date):

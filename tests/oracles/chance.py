@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from cadran.period import local_day, shift_months
+from oracles.chance_market import add_market
 
 ZONE = ZoneInfo("Europe/Paris")
 #: 10 April 2026, 14:30 in Paris, as naive UTC: April is not over, and neither is that day.
@@ -46,6 +47,7 @@ class Chance:
             self._lead(number)
         for number in range(self.n["responses"]):
             self._response(number)
+        add_market(self, ZONE, KNOWN_AT, KNOWN_ON)
         return dict(self.found)
 
     def hits(self, share: float) -> bool:

@@ -180,6 +180,7 @@ class ReadingOut(_Model):
     history_from: date | None
     is_break: bool
     curve: CurveOut | None = None
+    notes: list[str]
 
 
 class IssueOut(_Model):
@@ -303,6 +304,7 @@ def _reading(reading: Reading, language: str) -> ReadingOut:
         window_start=figure.window.start if figure.window else None,
         history_from=figure.history_from,
         is_break=reading.is_break,
+        notes=[note.text(language) for note in figure.notes],
     )
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from cadran.canonical.account_health import account_health
+from cadran.canonical.cost import cost
 from cadran.canonical.coverage import coverage_movement, due_states
 from cadran.canonical.days import local_to_utc
 from cadran.canonical.dimensions import with_owner
@@ -20,6 +22,7 @@ from cadran.canonical.identity import merged
 from cadran.canonical.ladder import Ladder, build_ladder
 from cadran.canonical.money import with_base
 from cadran.canonical.opportunity import deals, opportunity
+from cadran.canonical.outreach import outreach_delivery
 from cadran.canonical.pipeline import pipeline_movement
 from cadran.canonical.response import lead_response
 from cadran.canonical.revenue import customer_month, mrr_movement
@@ -28,6 +31,7 @@ from cadran.canonical.selling import selling_week
 from cadran.canonical.settings import recomputed
 from cadran.canonical.shape import known_day, publish
 from cadran.canonical.stages import marks, skipped, stage_interval, stage_passage, stays, steps
+from cadran.canonical.target_account import target_account
 from cadran.canonical.touch import account_approach, deal_touches, touch
 
 if TYPE_CHECKING:
@@ -66,10 +70,19 @@ def tables(landed: Mapping[str, ir.Table], settings: Settings, keep: Keep = reco
     touches = keep("touches", touch(t, settings))
     due = keep("due_states", due_states(published["stage_steps"], published["deals"], t, settings))
     t["mrr_movement"] = keep("mrr_movement", mrr_movement(t, settings))
+    t["customer_month"] = keep("customer_month", customer_month(t, settings))
+    movements = publish(published["pipeline_movement"], "pipeline_movement", settings)
+    t["pipeline_movement"] = keep("pipeline_movement", movements)
+    t["outreach_delivery"] = keep("outreach_delivery", outreach_delivery(t, settings))
     published |= {
         "opportunity": t["opportunity"],
         "mrr_movement": t["mrr_movement"],
-        "customer_month": customer_month(t, settings),
+        "customer_month": t["customer_month"],
+        "pipeline_movement": t["pipeline_movement"],
+        "outreach_delivery": t["outreach_delivery"],
+        "cost": cost(published["spend"], t, settings),
+        "target_account": target_account(t, settings),
+        "account_health": account_health(t, settings),
         "lead_cycle": lead_cycle(t, settings),
         "lead_response": lead_response(t, settings),
         "coverage_movement": coverage_movement(due, published["quota"], t, settings),

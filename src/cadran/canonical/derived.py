@@ -49,7 +49,7 @@ DERIVED = [
         columns(
             "customer_id>customer account_id>account moved_at:timestamp type currency mrr_delta:money mrr_before:money "
             "mrr_after:money mrr_delta_base:money mrr_delta_constant:money escalator_delta_constant:money n_delta:int "
-            "cancel_requested_at:timestamp"
+            "cancel_requested_at:timestamp margin_delta_base:money origin"
         )
         + DIMENSIONS,
         "moved_at",
@@ -64,7 +64,7 @@ DERIVED = [
             "expansion_12m:money contraction_12m:money churn_12m:money reactivation_12m:money new_12m:money "
             "expansion_1m:money contraction_1m:money churn_1m:money reactivation_1m:money new_1m:money is_final:bool "
             "retained_1m:money retained_12m:money escalator_1m:money escalator_12m:money mrr_end_base:money "
-            "is_customer:bool"
+            "is_customer:bool margin_end_base:money"
         )
         + DIMENSIONS,
         "month_on",
@@ -149,6 +149,48 @@ DERIVED = [
         "started_at",
         derived=True,
     ),
+    Entity(
+        "outreach_delivery",
+        "One message of a sequence that reached one person.",
+        columns(
+            "prospect_id person_id contact_id>contact account_id>account owner_id>owner sequence run:int step:int "
+            "message is_abm:bool is_first:bool delivered_at:timestamp started_at:timestamp replied_at:timestamp "
+            "run_replied_at:timestamp run_sentiment run_meeting_at:timestamp"
+        )
+        + DIMENSIONS,
+        "delivered_at",
+        derived=True,
+    ),
+    Entity(
+        "cost",
+        "One line of sales or marketing cost, or the part of it that one market bears.",
+        columns(
+            "spend_id>spend day_on:date lagged_on:date lag_days:int platform campaign cost_line department market "
+            "channel allocation_key allocation_share:float is_shared:bool is_allocated:bool currency amount:money "
+            "amount_base:money"
+        ),
+        "day_on",
+        derived=True,
+    ),
+    Entity(
+        "target_account",
+        "One target account and one month, with who of it took part in the three months that end then.",
+        columns("account_id>account owner_id>owner month_on:date n_people:int n_touches:int is_final:bool")
+        + DIMENSIONS,
+        "month_on",
+        derived=True,
+    ),
+    Entity(
+        "account_health",
+        "One paying customer and one month end, with how it stands.",
+        columns(
+            "customer_id>customer account_id>account month_on:date is_final:bool mrr_end:money mrr_3m_before:money "
+            "last_touch_on:date days_since_touch:int open_pipeline:money observed_months:int"
+        )
+        + DIMENSIONS,
+        "month_on",
+        derived=True,
+    ),
 ]
 
 #: Columns added to landed entities when they are published, beside their own.
@@ -158,7 +200,8 @@ PUBLISHED_EXTRAS: dict[str, tuple[Column, ...]] = {
             "amount_base:money acv_base:money tcv_base:money asp_base:money cycle_days:float age_days:float "
             "engaged_at:timestamp engaged_on:date qualified_at:timestamp qualified_on:date is_engaged:bool "
             "is_qualified:bool is_stale:bool n_reopened:int is_cycle_valid:bool is_inferred_history:bool n_touches:int "
-            "last_touch_at:timestamp last_touch_on:date is_silent:bool creator baseline_cycle_days:float"
+            "last_touch_at:timestamp last_touch_on:date is_silent:bool creator baseline_cycle_days:float "
+            "origin anniversary_on:date"
         ),
         *(c for c in DIMENSIONS if c.name not in {"channel", "product", "pipeline"}),
     ),

@@ -16,6 +16,7 @@ from cadran.canonical.days import days_between, local_day, local_to_utc
 from cadran.canonical.dimensions import with_account, with_owner, with_title
 from cadran.canonical.ladder import KEYS, key
 from cadran.canonical.money import ratio, with_base
+from cadran.canonical.origin import origin
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int
 from cadran.canonical.shape import earliest, known_day, pick, window
 from cadran.canonical.touch import touched
@@ -264,7 +265,11 @@ def _aged(rows: ir.Table, settings: Settings) -> ir.Table:
     is_backwards = (cycle < 0).fill_null(False)
     minute = rows.created_at.truncate("minute")
     together = rows.count().over(group_by=[rows.connection_id, minute])
+    year_later = (rows.closed_on + ibis.interval(years=1)).cast(INSTANT).date()
     return rows.mutate(
+        # a year later this deal is what the deals of that day are compared with, up to the last known day
+        anniversary_on=ibis.ifelse(year_later <= today, year_later, ibis.null("date")),
+        origin=origin(rows.channel, rows.lead_source),
         cycle_days=ibis.ifelse(is_backwards, ibis.null("float64"), cycle),
         is_cycle_valid=~is_backwards,
         age_days=days_between(rows.created_on, today).cast("float64"),

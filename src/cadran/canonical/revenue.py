@@ -49,7 +49,9 @@ def mrr_movement(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
     """
     moves = _movements(t, settings)
     every = stacked(moves, _revaluations(moves, t, settings))
-    return publish(with_customer(every, t, at="moved_at"), "mrr_movement", settings)
+    rows = with_customer(every, t, at="moved_at")
+    rows = rows.mutate(margin_delta_base=converted(rows.mrr_delta_base, rows.margin_share))
+    return publish(rows, "mrr_movement", settings)
 
 
 def customer_month(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
@@ -73,7 +75,9 @@ def customer_month(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
     kept = _months(moves, t, settings)
     # A month is described as it was on its last day; noon is that day in nearly every zone.
     dated = kept.mutate(month_at=kept.month_on.cast(INSTANT) + ibis.interval(hours=12))
-    return publish(with_customer(dated, t, at="month_at"), "customer_month", settings)
+    rows = with_customer(dated, t, at="month_at")
+    rows = rows.mutate(margin_end_base=converted(rows.mrr_end_base, rows.margin_share))
+    return publish(rows, "customer_month", settings)
 
 
 def _movements(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:

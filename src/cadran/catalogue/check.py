@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 from cadran.canonical.entities import ENTITIES, published_columns
+from cadran.catalogue.check_contract import COVERAGE, check_contract, said_names
 from cadran.catalogue.check_parts import check_measure, check_shape, check_trailing, measures_of, restrictions
 from cadran.catalogue.expression import column_names, parse
 from cadran.catalogue.fields import LANGUAGES, issue_of
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 MOST_ON_BOARD = 7
 #: What a contract says beside how to compute it.
 CONTRACT = ("owner", "cadence", "funnel", "hypothesis", "descriptions", "formula", "oracle")
-#: Dimensions that say which part of the market a figure covers (T-52).
-COVERAGE = frozenset({"segment", "market", "country", "region", "industry", "size_band", "product"})
 
 
 def check_catalogue(catalogue: Catalogue) -> tuple[Issue, ...]:
@@ -57,6 +56,7 @@ def check_kpi(kpi: Kpi, catalogue: Catalogue) -> Iterator[Issue]:
     yield from _texts(kpi)
     yield from check_shape(kpi)
     yield from check_trailing(kpi)
+    yield from check_contract(kpi)
     if kpi.zone and kpi.zone not in available_timezones():
         yield of_kpi(kpi, "bad_zone", "{zone} is not a time zone.", "zone", hint="Write Europe/Paris.", zone=kpi.zone)
     for key, measure in measures_of(kpi).items():
@@ -152,7 +152,7 @@ def _derived(kpi: Kpi, catalogue: Catalogue) -> Iterator[Issue]:
         return
     inputs = [catalogue.kpis[name][-1] for name in kpi.inputs.values()]
     yield from _windows(kpi, inputs)
-    yield from _coverage(kpi, inputs)
+    yield from _coverage(kpi, inputs, catalogue)
 
 
 def _formula(kpi: Kpi) -> Iterator[Issue]:
@@ -162,7 +162,7 @@ def _formula(kpi: Kpi) -> Iterator[Issue]:
     except CadranError as error:
         yield issue_of(error, "bad_expression")
         return
-    for name in kpi.inputs.keys() - set(column_names(tree)):
+    for name in kpi.inputs.keys() - set(column_names(tree)) - said_names(kpi):
         yield of_kpi(kpi, "useless_part", "{kpi} does not use its input {name}.", "inputs", name=name)
 
 
@@ -195,10 +195,10 @@ def _windows(kpi: Kpi, inputs: list[Kpi]) -> Iterator[Issue]:
         )
 
 
-def _coverage(kpi: Kpi, inputs: list[Kpi]) -> Iterator[Issue]:
+def _coverage(kpi: Kpi, inputs: list[Kpi], catalogue: Catalogue) -> Iterator[Issue]:
     """Inputs cover the same part of the market (T-52)."""
     for first, second in combinations(inputs, 2):
-        ours, theirs = _covers(first), _covers(second)
+        ours, theirs = _covers(first, catalogue), _covers(second, catalogue)
         if ours != theirs:
             yield of_kpi(
                 kpi,
@@ -212,8 +212,11 @@ def _coverage(kpi: Kpi, inputs: list[Kpi]) -> Iterator[Issue]:
             )
 
 
-def _covers(kpi: Kpi) -> frozenset[tuple[str, str]]:
-    """What the denominator, or the only measure, restricts coverage to."""
+def _covers(kpi: Kpi, catalogue: Catalogue) -> frozenset[tuple[str, str]]:
+    """What the denominator, or the only measure, restricts coverage to; of a derived KPI, what its inputs do."""
+    if kpi.kind == "derived":
+        leaves = [leaf for leaf in _leaves(kpi, catalogue, ()) if leaf.kind != "derived"]
+        return frozenset().union(*(_covers(leaf, catalogue) for leaf in leaves))
     measure = kpi.denominator or kpi.numerator
     if measure is None or not measure.where:
         return frozenset()

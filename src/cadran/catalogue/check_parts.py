@@ -30,7 +30,10 @@ UNFIT = {
     "survival": ("rate", "money", "money_per_day", "multiple"),
     "incidence": ("count", "money", "money_per_day", "days", "hours", "months", "multiple"),
 }
-INTERVAL_KINDS = {"wilson": ("ratio", "conversion"), "delta": ("ratio", "conversion"), "mean": ("simple", "ratio")}
+INTERVAL_KINDS = {"wilson": ("ratio", "conversion"), "delta": ("ratio", "conversion"), "mean": ("simple", "ratio")} | {
+    "range": ("derived",),
+    "lifetime": ("derived",),
+}
 
 
 def measures_of(kpi: Kpi) -> dict[str, Measure]:

@@ -45,9 +45,11 @@ class Measure:
         balance: True when every row up to the end of the period counts, as for a stock.
         at_end: True when rows are photographs taken on certain days, such as month ends: only those
             of the last such day in the period count, the same day for every segment.
+        required: True when a sum over no row at all is unknown and not 0: nothing was recorded.
         missing: For money, the SQL predicate of rows whose amount is known but has no rate into
             the base currency; such rows make the figure undefined (rule G-14). Empty for the rows
             whose ``x`` is known and ``x_base`` is not, for every ``x_base`` in `expr`.
+        missing_what: What those rows lack: ``rate`` of exchange, or gross ``margin``.
         places: ``file:line`` of every key, for messages.
     """
 
@@ -59,7 +61,9 @@ class Measure:
     event: str = ""
     balance: bool = False
     at_end: bool = False
+    required: bool = False
     missing: str = ""
+    missing_what: Literal["rate", "margin"] = "rate"
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -146,6 +150,22 @@ class AlertRule:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What a figure says of itself where a condition on its parts holds.
+
+    Attributes:
+        when: SQL predicate over the inputs of a ``derived`` KPI, or over ``numerator`` and
+            ``denominator`` of another.
+        text: Template in each language; its fields are the names in `when` and ``currency``.
+        undefined: True when the figure then has no value, for this reason.
+    """
+
+    when: str
+    text: Mapping[str, str]
+    undefined: bool = False
+
+
+@dataclass(frozen=True)
 class Kpi:
     """One version of one governed KPI: the whole contract.
 
@@ -169,6 +189,11 @@ class Kpi:
         n: Measure that counts the cases, or None when the denominator does.
         expression: For ``derived``, an arithmetic expression over the names in `inputs`.
         inputs: For ``derived``, the KPI behind each name.
+        low: For ``derived``, expression of the lower edge of its range over the names in `inputs`; empty for none.
+        high: Likewise of the upper edge.
+        notes: What a figure says of itself under conditions; the first that holds and is `undefined` takes
+            its value away.
+        cost_lines: For a KPI on costs, the lines that it counts, or ``all``.
         window_days: For ``conversion``, days within which the case must convert, or None. Cases
             whose window has not ended are in neither part; `Figure.maturity` tells their share. With
             ``incidence`` they count, by what is expected of them.
@@ -189,7 +214,9 @@ class Kpi:
         alerts: When to raise it.
         hypothesis: Causal hypothesis, in each language.
         interval: Which interval fits: ``wilson``, ``mean``, ``delta``, ``median``, ``survival``,
-            ``incidence`` or ``none``.
+            ``incidence``,
+            ``range`` (of `low` and `high`), ``lifetime`` (from the interval of the one rate of loss
+            among the inputs) or ``none``.
         variants: Other KPIs that measure the same thing by another convention.
         is_vanity: True for a volume that must stay off the boards.
         oracle: Independent SQL over the canonical tables that gives the same figure.
@@ -214,6 +241,10 @@ class Kpi:
     n: Measure | None = None
     expression: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    low: str = ""
+    high: str = ""
+    notes: tuple[Note, ...] = ()
+    cost_lines: tuple[str, ...] = ()
     window_days: int | None = None
     trailing: Trailing | None = None
     dimensions: tuple[str, ...] = ()

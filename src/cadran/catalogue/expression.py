@@ -113,7 +113,7 @@ def _column(tree: Column, columns: Mapping[str, Kind], source: Source) -> tuple[
 #: What the operands of a function must be, and what it gives.
 _SIGNATURES: dict[str, tuple[Kind, Kind]] = {
     **dict.fromkeys(("and", "or", "not"), ("bool", "bool")),
-    **dict.fromkeys(("+", "-", "*", "/", "neg", "abs"), ("number", "number")),
+    **dict.fromkeys(("+", "-", "*", "/", "neg", "abs", "ln"), ("number", "number")),
     "like": ("text", "bool"),
     "days_between": ("date", "number"),
 }

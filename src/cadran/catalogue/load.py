@@ -14,15 +14,15 @@ Top-level keys of a file (all optional)::
     attribution: {lookback_days, half_life_days, touch_types, default, models, min_wins}
 
 KPI keys: ``version effective_from effective_to names descriptions formula kind unit direction basis
-numerator denominator n expression inputs window_days dimensions default_by grains scope sources
-owner team funnel cadence min_n targets benchmarks alerts hypothesis interval variants is_vanity
+numerator denominator n expression inputs low high notes cost_lines window_days dimensions default_by
+grains scope sources owner team funnel cadence min_n targets benchmarks alerts hypothesis interval variants is_vanity
 oracle zone``; required: ``names kind unit direction``. `basis` is ``balance`` for ``cumulative``,
 ``cohort`` for ``conversion`` and ``period`` otherwise unless said.
-Measure keys: ``entity agg expr where time event balance at_end missing``; `time` is the entity's own day
-unless said; `balance` is true in a ``cumulative`` KPI.
+Measure keys: ``entity agg expr where time event balance at_end required missing missing_what``;
+`time` is the entity's own day unless said; `balance` is true in a ``cumulative`` KPI.
 Conversion: the denominator's `time` is the day of the cohort, the numerator's the day of the event.
-Target keys: ``value high segment start end``. Benchmark keys: ``low high source year grade market
-segment note``. Alert keys: ``level below above by min_n for_periods``.
+Note keys: ``when text undefined``. Target keys: ``value high segment start end``. Benchmark keys:
+``low high source year grade market segment note``. Alert keys: ``level below above by min_n for_periods``.
 A text in languages is ``{fr: …, en: …}``, or one text for both. Oracles may use ``$start``,
 ``$end`` (days, half-open) and ``$known`` (first day that is not wholly known).
 """
@@ -45,27 +45,38 @@ from cadran.catalogue.definition import (
     Dimension,
     Kpi,
     Measure,
+    Note,
     Target,
 )
+from cadran.catalogue.upright import upright
 from cadran.config import Record, load_yaml
-from cadran.errors import CadranError, DefinitionError
+from cadran.errors import CadranError, DefinitionError, Issue
 from cadran.period import GRAINS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from cadran.errors import Issue
+    from collections.abc import Iterable, Mapping
 
 SHIPPED = Path(__file__).parent / "kpis"
 SECTIONS = ("kpis", "overrides", "targets", "dimensions", "boards", "north_star", "attribution")
 BASIS_OF_KIND = {"cumulative": "balance", "conversion": "cohort"}
-INTERVALS = ("wilson", "mean", "delta", "median", "survival", "incidence", "none")
+INTERVALS = ("wilson", "mean", "delta", "median", "survival", "incidence", "range", "lifetime", "none")
 FUNNEL = ("acquisition", "activation", "conversion", "expansion", "retention")
 CADENCES = ("daily", "weekly", "monthly", "quarterly")
 #: Keys of an override that are merged with what is there, rather than replaced.
 _MERGED = ("numerator", "denominator", "n", "names", "descriptions", "formula", "scope", "hypothesis", "inputs")
 #: Keys that change the number, after which the shipped oracle no longer tells the same figure.
-_MOVES_NUMBER = ("kind", "numerator", "denominator", "n", "expression", "inputs", "window_days", "basis", "zone")
+_MOVES_NUMBER = (
+    "kind",
+    "numerator",
+    "denominator",
+    "n",
+    "expression",
+    "inputs",
+    "window_days",
+    "basis",
+    "zone",
+    "notes",
+)
 
 
 def _measure(record: Record, found: dict[str, Any]) -> Measure:
@@ -88,6 +99,8 @@ MEASURE = fields.Shape(
         "agg": fields.choice(*get_args(Aggregation)),
         "balance": fields.flag,
         "at_end": fields.flag,
+        "required": fields.flag,
+        "missing_what": fields.choice("rate", "margin"),
         **dict.fromkeys(("expr", "where", "time", "event", "missing"), fields.text),
     },
     required=("entity",),
@@ -129,14 +142,17 @@ ALERT = fields.Shape(
     },
     required=("level",),
 )
+NOTE = fields.Shape(
+    "a note", {"when": fields.text, "text": fields.localised, "undefined": fields.flag}, required=("when", "text")
+)
 _measure_reader = fields.nested(MEASURE, _measure)
 _target_reader = fields.several(fields.nested(TARGET, lambda _, found: Target(**found)))
 KPI = fields.Shape(
     "a KPI",
     {
-        **dict.fromkeys(("version", "expression", "owner", "team", "oracle", "zone"), fields.text),
+        **dict.fromkeys(("version", "expression", "low", "high", "owner", "team", "oracle", "zone"), fields.text),
         **dict.fromkeys(("names", "descriptions", "formula", "scope", "hypothesis"), fields.localised),
-        **dict.fromkeys(("dimensions", "default_by", "sources", "variants"), fields.texts),
+        **dict.fromkeys(("dimensions", "default_by", "sources", "variants", "cost_lines"), fields.texts),
         **dict.fromkeys(("numerator", "denominator", "n"), _measure_reader),
         **dict.fromkeys(("effective_from", "effective_to"), fields.day),
         "kind": fields.choice("simple", "ratio", "cumulative", "derived", "conversion"),
@@ -156,6 +172,7 @@ KPI = fields.Shape(
         "benchmarks": fields.several(
             fields.nested(BENCHMARK, lambda _, found: Benchmark(**{"low": None, "high": None, **found}))
         ),
+        "notes": fields.several(fields.nested(NOTE, lambda _, found: Note(**found))),
         "alerts": fields.several(fields.nested(ALERT, lambda _, found: AlertRule(**found))),
     },
     required=("names", "kind", "unit", "direction"),
@@ -201,7 +218,7 @@ def load_catalogue(folder: Path | None = None, *, shipped: Path = SHIPPED) -> tu
     paths = sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")]) if folder else []
     for path in paths:
         draft.add(load_yaml(path, shown_as=f"catalogue/{path.name}"))
-    return draft.catalogue(), tuple(draft.problems)
+    return draft.catalogue(), (*draft.problems, *draft.remarks)
 
 
 @dataclass
@@ -217,6 +234,7 @@ class _Draft:
     north_star: str = "arr"
     attribution: Record | None = None
     sealed: frozenset[str] = frozenset()
+    remarks: list[Issue] = field(default_factory=list)
 
     def seal(self) -> None:
         """From here on an entry may replace one that came before, once."""
@@ -323,7 +341,24 @@ class _Draft:
         found.setdefault("basis", BASIS_OF_KIND.get(found["kind"], "period"))
         if found["kind"] == "cumulative" and "numerator" in found:
             found["numerator"] = replace(found["numerator"], balance=True)
+        if "expression" in found:
+            found["expression"] = self._upright(name, found["expression"], found.get("inputs", {}), record)
         return Kpi(id=name, **found, where=str(record.place), places=fields.places_of(record))
+
+    def _upright(self, name: str, expression: str, inputs: Mapping[str, str], record: Record) -> str:
+        turned = upright(expression, inputs)
+        if turned != expression:
+            self.remarks.append(
+                Issue(
+                    "inverted_ratio",
+                    "warning",
+                    "{kpi} is written as CAC over LTV: it is shown as LTV over CAC, which is healthy at 3 and more.",
+                    where=record.where("expression"),
+                    hint="Write {expression}.",
+                    params={"kpi": name, "expression": turned},
+                )
+            )
+        return turned
 
     def _apply_targets(self, kpis: dict[str, tuple[Kpi, ...]]) -> None:
         for name, (where, value) in self.targets.items():

@@ -1,7 +1,7 @@
 """SQL text → a small syntax tree that can do nothing but compute on the columns of one row.
 
 Measures and ``--where`` predicates are written in a whitelist of SQL: comparisons, AND, OR, NOT,
-IN, IS [NOT] NULL, BETWEEN, LIKE, + - * /, COALESCE, NULLIF, CASE, ABS, LEAST, GREATEST, literals,
+IN, IS [NOT] NULL, BETWEEN, LIKE, + - * /, COALESCE, NULLIF, CASE, ABS, LN, LEAST, GREATEST, literals,
 TRUE, FALSE, DATE '2026-01-31' and ``days_between(from, to)``. Anything else is refused with the
 character at which it stands. LEAST and GREATEST of an unknown value are unknown: elsewhere they
 skip it, which once counted lost customers as retained.
@@ -83,7 +83,7 @@ _INFIX: dict[type[exp.Expr], str] = {
     exp.Like: "like",
     exp.Nullif: "nullif",
 }
-_PREFIX: dict[type[exp.Expr], str] = {exp.Not: "not", exp.Neg: "neg", exp.Abs: "abs"}
+_PREFIX: dict[type[exp.Expr], str] = {exp.Not: "not", exp.Neg: "neg", exp.Abs: "abs", exp.Ln: "ln"}
 _LISTS: dict[type[exp.Expr], str] = {exp.Coalesce: "coalesce", exp.Least: "least", exp.Greatest: "greatest"}
 #: Every operator and function, as the tree names them.
 NAMES = frozenset({*_INFIX.values(), *_LISTS.values(), *_PREFIX.values(), "in", "is_null", "case", "days_between"})
@@ -92,7 +92,7 @@ NAMES = frozenset({*_INFIX.values(), *_LISTS.values(), *_PREFIX.values(), "in", 
 _ARGUMENTS: dict[type[exp.Expr], frozenset[str]] = {
     **dict.fromkeys(_INFIX, frozenset({"this", "expression"})),
     **dict.fromkeys(_LISTS, frozenset({"this", "expressions", "ignore_nulls"})),
-    **dict.fromkeys((exp.Not, exp.Neg, exp.Abs, exp.Paren, exp.Boolean, exp.Column), frozenset({"this"})),
+    **dict.fromkeys((exp.Not, exp.Neg, exp.Abs, exp.Ln, exp.Paren, exp.Boolean, exp.Column), frozenset({"this"})),
     exp.Div: frozenset({"this", "expression", "typed", "safe"}),
     exp.Like: frozenset({"this", "expression", "negate"}),
     exp.Is: frozenset({"this", "expression", "negate"}),
@@ -150,7 +150,7 @@ def _convert(node: exp.Expr, source: Source) -> Tree:
             "{sql} cannot be used in an expression.",
             _place(node),
             hint="Use comparisons, AND, OR, NOT, IN, IS NULL, BETWEEN, LIKE, + - * /, COALESCE, NULLIF, CASE, "
-            "ABS, LEAST, GREATEST, DATE '2026-01-31' and days_between(from, to).",
+            "ABS, LN, LEAST, GREATEST, DATE '2026-01-31' and days_between(from, to).",
             sql=node.sql(dialect="duckdb"),
         )
     tree = _node(node, source)

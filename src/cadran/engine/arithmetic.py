@@ -23,6 +23,11 @@ def divide(upper: Decimal | int, lower: Decimal | int) -> Decimal | None:
     return EXACT.divide(Decimal(upper), Decimal(lower)) if lower else None
 
 
+def logarithm(value: Decimal | int) -> Decimal | None:
+    """The natural logarithm, or None where there is none."""
+    return EXACT.ln(Decimal(value)) if value > 0 else None
+
+
 def evaluate(tree: Tree, values: Mapping[str, Decimal | None]) -> Any:
     """The value of a formula: a decimal, or None where it is unknown.
 
@@ -76,6 +81,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "/": divide,
     "neg": operator.neg,
     "abs": abs,
+    "ln": logarithm,
     "least": min,
     "greatest": max,
     "nullif": lambda value, other: None if value == other else value,

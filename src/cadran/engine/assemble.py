@@ -6,13 +6,15 @@ floats, from exact parts. A period without rows counts 0 and sums 0, but has no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cadran.catalogue.expression import column_names, parse
 from cadran.engine.aggregate import moment_slots
+from cadran.engine.amount import Amount
 from cadran.engine.arithmetic import divide, evaluate
+from cadran.engine.notes import noted
 from cadran.engine.parts import Part, Parts, group_of, lineage_of, parts_of
 from cadran.engine.result import Figure, Moments
 
@@ -32,20 +34,12 @@ ZERO = "The denominator is 0."
 ALL_UNKNOWN = "None of the {n} rows has a value."
 TOO_YOUNG = "No case has had its whole window of {days} days yet."
 NO_PHOTO = "This is measured on certain days, and none of them lies in this period."
+NO_ROW = "Nothing is recorded here: there is no row to add up."
+NO_MARGIN = "{n} rows have an amount but no gross margin: {ids}."
 NO_RATE = "{n} rows have an amount but no exchange rate into {currency}: {ids}."
 FORMULA_ZERO = "The formula divides by 0."
 NO_SINGLE = "{name} has no single value."
 MONEY_UNITS = ("money", "money_per_day")
-
-
-@dataclass(frozen=True)
-class Amount:
-    """The value of one part, or why it has none."""
-
-    value: Number | None
-    n: int
-    reason: str = ""
-    params: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,6 +140,8 @@ class _Cell:
 
     def _of_values(self, part: Part, agg: str) -> Amount:
         known, matched = int(self.get(part, "known")), int(self.get(part, "matched"))
+        if part.measure.required and not matched:
+            return Amount(None, 0, NO_ROW)
         if matched and not known and not part.measure.balance:
             return Amount(None, 0, ALL_UNKNOWN, {"n": matched})
         if agg == "sum":
@@ -159,7 +155,8 @@ class _Cell:
     def _no_rate(self, part: Part, n: int) -> Amount:
         group = group_of(part, self.kpi, self.dims)
         ids = self.assembler.components.ids_without_rate(group, part, self.place, self.segment)
-        return Amount(None, n, NO_RATE, {"n": n, "currency": self.assembler.currency, "ids": ids})
+        reason = NO_MARGIN if part.measure.missing_what == "margin" else NO_RATE
+        return Amount(None, n, reason, {"n": n, "currency": self.assembler.currency, "ids": ids})
 
     def measured(self) -> Figure:
         """The figure of a KPI made of measures."""
@@ -276,9 +273,12 @@ class _Cell:
             Amount(value, n, reason, params),
             n=self._n(n),
             parts={name: figure.value for name, figure in inputs.items()},
+            counts={name: pair for name, figure in inputs.items() if (pair := _pair(figure))},
         )
 
-    def _made(self, amount: Amount, *, n: int, **more: object) -> Figure:
+    def _made(self, amount: Amount, *, n: int, **more: Any) -> Figure:
+        names = more.get("parts") or {name: more[name] for name in ("numerator", "denominator") if name in more}
+        amount, notes = noted(self.kpi, amount, {**names, "n": n}, self.assembler.currency)
         span = self.assembler.components.span
         period = span.periods[self.place]
         counted = span.counted(period)
@@ -297,8 +297,15 @@ class _Cell:
             window=window,
             history_from=history_from,
             definitions=self.assembler.definitions(self.kpi, self.place),
-            **{"numerator": None, "denominator": None, **more},  # type: ignore[arg-type]
+            notes=notes,
+            **{"numerator": None, "denominator": None, **more},
         )
+
+
+def _pair(figure: Figure) -> tuple[int, int] | None:
+    """Both counts of a figure that is a ratio of counts."""
+    upper, lower = figure.numerator, figure.denominator
+    return (upper, lower) if isinstance(upper, int) and isinstance(lower, int) else None
 
 
 def exact(figure: Figure) -> Decimal | None:

@@ -60,6 +60,13 @@ def _divide(left: Any, right: Any) -> Any:
     return _double(left) / _double(right).nullif(0)
 
 
+def _ln(value: Any) -> Any:
+    """The natural logarithm; NULL where there is none, where engines disagree."""
+    double = _double(value)
+    positive: Any = ibis.ifelse(double > 0, double, ibis.null("float64"))
+    return positive.ln()
+
+
 def _case(*args: Any) -> Any:
     return ibis.cases(*zip(args[:-1:2], args[1:-1:2], strict=True), else_=args[-1])
 
@@ -92,6 +99,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "/": _divide,
     "neg": operator.neg,
     "abs": lambda value: value.abs(),
+    "ln": _ln,
     "like": lambda value, pattern: value.like(pattern.op().value),
     "nullif": lambda value, other: value.nullif(other),
     "coalesce": ibis.coalesce,

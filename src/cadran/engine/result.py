@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Kpi
     from cadran.errors import Issue
+    from cadran.i18n import Said
     from cadran.period import Period
 
 Number = int | float | Decimal
@@ -103,6 +104,8 @@ class Figure:
         past: The same for every case of the segment that was open at some time of the last year that
             is known, whenever it started: what open cases are judged by.
         parts: Values of the inputs of a ``derived`` KPI, by name.
+        counts: For a ``derived`` KPI, numerator and denominator of each input that is a ratio of counts.
+        notes: What the figure says of itself (`definition.Note`).
         maturity: For a cohort with a window, share of it whose window was over when the data was
             read, in 0..1; None otherwise.
         window: For a trailing figure, the days over which flows count, which end with the period; else None.
@@ -132,6 +135,8 @@ class Figure:
     window: Period | None = None
     history_from: date | None = None
     definitions: tuple[str, ...] = ()
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    notes: tuple[Said, ...] = ()
 
     @property
     def key(self) -> Key:

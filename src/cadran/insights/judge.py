@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cadran.insights.expected import MATURE as DECIDED
 from cadran.insights.expected import conversion_of
+from cadran.insights.ranges import at_least, lifetime_range, stated_range
 from cadran.insights.reading import Change, Reading, Readings
 from cadran.insights.targets import benchmark_of, target_of, verdict_of
 from cadran.stats.intervals import Interval, cases_to_tell, mean_interval, ratio_interval, wilson_interval
@@ -62,6 +63,7 @@ class _Value:
     reason: str = ""
     params: dict[str, object] = field(default_factory=dict)
     conversion: Conversion | None = None
+    low: float | None = None
 
 
 def _reading(figure: Figure, result: KpiResult, *, is_break: bool) -> Reading:
@@ -74,7 +76,7 @@ def _reading(figure: Figure, result: KpiResult, *, is_break: bool) -> Reading:
     return Reading(
         figure=figure,
         value=found.value,
-        low=found.interval.low if found.interval else None,
+        low=found.interval.low if found.interval else found.low,
         high=found.interval.high if found.interval else None,
         status=status,
         reason=reason,
@@ -93,6 +95,10 @@ def _reading(figure: Figure, result: KpiResult, *, is_break: bool) -> Reading:
 
 def _value(figure: Figure) -> _Value:
     if figure.status == "undefined":
+        if (bound := at_least(figure)) is not None:
+            low, n = bound
+            text = "Nobody left among {n}: the value is at least {low}, at 95 % confidence."
+            return _Value(None, None, text, {"n": n, "low": round(low)}, low=low)
         return _Value(None, None, figure.reason, dict(figure.reason_params))
     if figure.durations is not None:
         return _median(figure)
@@ -132,6 +138,10 @@ def _interval(figure: Figure) -> Interval | None:
             return mean_interval(sums.n, sums.x, sums.xx)
         case "delta" if sums is not None:
             return ratio_interval(sums.n, sums.x, sums.y, sums.xx, sums.yy, sums.xy)
+        case "range":
+            return stated_range(figure)
+        case "lifetime":
+            return lifetime_range(figure)
         case _:
             return None
 

@@ -18,6 +18,7 @@ FIELDS = (
     "kpi", "version", "period_start", "period_end", "segment", "value", "numerator", "denominator", "n", "low", "high",
     "unit", "currency", "status", "reason", "partial", "as_of", "basis", "maturity", "target", "verdict", "change",
     "window_start", "history_from", "is_break", "knowledge",
+    "notes",
 )  # fmt: skip
 
 
@@ -61,6 +62,7 @@ def record(reading: Reading, readings: Readings, language: str) -> dict[str, Any
         "history_from": figure.history_from.isoformat() if figure.history_from else None,
         "is_break": reading.is_break,
         "knowledge": readings.knowledge,
+        "notes": [note.text(language) for note in figure.notes],
     }
 
 

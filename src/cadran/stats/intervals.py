@@ -69,6 +69,22 @@ def score_interval(rate: float, trials: float, *, level: float = 0.95) -> Interv
     return Interval(max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0), level)
 
 
+def upper_of_none(trials: int, *, level: float = 0.95) -> float:
+    """The highest rate that is still compatible with no success at all.
+
+    Args:
+        trials: Number decided, at least 1.
+        level: One-sided coverage in (0, 1).
+
+    Returns:
+        The exact upper bound in (0, 1], ``1 - (1 - level) ** (1 / trials)``.
+
+    References:
+        Clopper and Pearson (1934), the case of no success.
+    """
+    return float(-math.expm1(math.log1p(-level) / trials))
+
+
 def mean_interval(n: int, total: float, squares: float, *, level: float = 0.95) -> Interval | None:
     """Confidence interval of a mean by Student's t.
 

@@ -1,0 +1,43 @@
+"""Where a deal or a customer came from, in the words of `taxonomy.CHANNELS`, whatever the company calls its channels.
+
+A company may name its channels as it likes; what is organic and what is paid is decided by this
+table alone, so that a share means the same everywhere. What the table does not have is NULL: unknown,
+shown, never guessed (T-64). A change of the table is a change of numbers (T-65).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ibis
+
+from cadran.canonical.taxonomy import CHANNELS, LABELS
+
+if TYPE_CHECKING:
+    from cadran.canonical.schema import Expr
+
+#: Labels that say that a channel was paid for, without saying which.
+PAID_LABELS = (
+    "paid", "payant", "payants", "paye", "paid media", "media payants", "paid advertising", "advertising", "ads",
+)  # fmt: skip
+#: Letters with accents, ``_`` and ``-``, and what they are compared as; the same on every engine.
+ACCENTED, PLAIN = "àâäéèêëîïôöùûüçÀÂÉÈÊÎÔÙÛÇ’_-", "aaaeeeeiioouuucaaeeeiouuc'  "
+
+
+def origin(channel: Expr, source: Expr) -> Expr:
+    """The canonical channel that a channel, else a source, stands for; NULL when neither is known."""
+    return _named(channel).coalesce(_named(source))
+
+
+def _named(label: Expr) -> Expr:
+    word = plain(label)
+    return ibis.cases(
+        *((word.isin((channel.replace("_", " "), *LABELS[channel])), channel) for channel in CHANNELS),
+        (word.isin(PAID_LABELS), "paid"),
+        else_=ibis.null("string"),
+    )
+
+
+def plain(label: Expr) -> Expr:
+    """The label as it is compared: lower case, without accents, with spaces for ``_`` and ``-``."""
+    return label.translate(ACCENTED, PLAIN).lower().strip()
