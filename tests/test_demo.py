@@ -7,6 +7,7 @@ import io
 import json
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from click.testing import CliRunner
@@ -85,6 +86,29 @@ def test_recurring_revenue_is_the_planted_one_at_every_month_end(demo, view):
         true = truths.mrr.get((last, "EUR"), Decimal(0)) + truths.mrr.get((last, "USD"), Decimal(0)) * rate
         # each customer is converted to the hundredth of a cent on its own
         assert abs(reading.value - true) < Decimal("0.05"), last
+
+
+def test_the_forecast_of_the_first_day_is_the_planted_one(demo, view):
+    """T-82: what is submitted on the following Mondays does not count."""
+    truths = demo[1]
+    found = ask(view, "forecast_amount", grain="quarter", start=date(2024, 7, 1), end=date(2026, 7, 1))
+    assert len(found) == 8
+    for reading in found:
+        first = reading.figure.start
+        rate = next(truths.rates[d] for back in range(11) if (d := first - timedelta(days=back)) in truths.rates)
+        true = truths.commits[first, "EUR"] + truths.commits.get((first, "USD"), Decimal(0)) * rate
+        assert abs(reading.value - true) < Decimal("0.05"), first
+
+
+def test_what_moved_the_pipeline_that_covers_the_quota_adds_up(view):
+    spans = {"grain": "month", "start": date(2025, 1, 1), "end": date(2026, 7, 1)}
+    held = {r.figure.start: r.value for r in ask(view, "covered_pipeline", **spans)}
+    moved = dict.fromkeys(held, Decimal(0))
+    for reading in ask(view, "coverage_waterfall", **spans):
+        moved[reading.figure.start] += reading.value
+    months = sorted(held)
+    assert all(held[before] + moved[after] == held[after] for before, after in pairwise(months))
+    assert all(held.values())
 
 
 def test_the_planted_drop_is_in_the_conversion_of_its_stage(demo, view):

@@ -59,14 +59,15 @@ def write_company(
     world = tell(seed, until)
     messages, replies = outreach(world)
     adverts, advertising = marketing(world)
-    plans = [quotas(world), forecasts(world), costs(world), time_entries(world), fx_rates(world)]
+    forecast, commits = forecasts(world)
+    plans = [quotas(world), forecast, costs(world), time_entries(world), fx_rates(world)]
     exports = [*crm(world), *billing(world), activities(world), messages, *adverts, *plans]
     write_project(folder, exports)
     for export in exports:
         export.write(folder / "exports")
         if progress:
             progress(export.name, len(export.rows))
-    return truths(world, exports, replies, advertising)
+    return truths(world, exports, replies, advertising, commits)
 
 
 def tell(seed: int, until: date) -> World:

@@ -69,23 +69,31 @@ def _sellers(world: World, quarter: Period) -> list[Rep]:
     ]
 
 
-def forecasts(world: World) -> Export:
-    """Commit and best case of every seller, every Monday, for the running quarter."""
+def forecasts(world: World) -> tuple[Export, dict[tuple[date, str], Decimal]]:
+    """Commit and best case of every seller on the first day of a quarter and every Monday of it.
+
+    Returns:
+        The export, and what was committed to on first days, by that day and currency.
+    """
     chance = world.stream("forecasts")
     rows: list[Row] = []
+    planted: dict[tuple[date, str], Decimal] = {}
     for quarter in quarters(world):
         for rep in _sellers(world, quarter):
             won = _bookings(world, rep, quarter)
             total = sum((amount for _, amount in won), Decimal(0))
             optimism = Decimal(str(round(chance.uniform(0.85, 1.3), 3)))
-            for monday in _mondays(quarter, rep, world):
-                at = utc_at(monday, time(chance.randint(9, 11), chance.randint(0, 59)), rep.market)
+            for day in _forecast_days(quarter, rep, world):
+                at = utc_at(day, time(chance.randint(9, 11), chance.randint(0, 59)), rep.market)
                 done = sum((amount for moment, amount in won if moment < at), Decimal(0))
-                left = Decimal((quarter.end - monday).days) / quarter.days
+                left = Decimal((quarter.end - day).days) / quarter.days
                 noise = 1 + (optimism - 1) * left + Decimal(str(round(chance.gauss(0, 0.1), 3))) * left
                 hoped = Decimal(QUOTAS[rep.market, rep.segments[0]]) * left * Decimal("0.25")
                 commit = done + max(Decimal(0), (total - done) * noise * Decimal("0.94")) + hoped * Decimal("0.4")
                 best = commit * Decimal(str(round(chance.uniform(1.12, 1.4), 3))) + hoped
+                if day == quarter.start:
+                    key = (day, CURRENCY[rep.market])
+                    planted[key] = planted.get(key, Decimal(0)) + commit.quantize(Decimal(10))
                 for category, amount in (("commit", commit), ("best_case", best)):
                     rows.append(
                         [str(quarter.start), str(quarter.end), "owner", rep.name, rep.id, category,
@@ -93,7 +101,7 @@ def forecasts(world: World) -> Export:
                     )  # fmt: skip
     headers = words("start_on end_on scope_type scope owner_id category amount currency method submitted_at")
     name = f"forecast_submissions_{world.span.exported_on}.csv"
-    return Export(name, headers, rows, "forecast_submission", world.span.exported_on)
+    return Export(name, headers, rows, "forecast_submission", world.span.exported_on), planted
 
 
 def _bookings(world: World, rep: Rep, quarter: Period) -> list[tuple[datetime, Decimal]]:
@@ -108,12 +116,13 @@ def _bookings(world: World, rep: Rep, quarter: Period) -> list[tuple[datetime, D
     ]
 
 
-def _mondays(quarter: Period, rep: Rep, world: World) -> Iterator[date]:
-    day = quarter.start + timedelta(days=-quarter.start.weekday() % 7)
-    while day < min(quarter.end, world.span.until):
-        if rep.works_on(day):
+def _forecast_days(quarter: Period, rep: Rep, world: World) -> Iterator[date]:
+    """The first day of a quarter and its Mondays, while the seller is there."""
+    monday = quarter.start + timedelta(days=-quarter.start.weekday() % 7)
+    mondays = (monday + timedelta(days=7 * week) for week in range(15))
+    for day in sorted({quarter.start, *mondays}):
+        if day < min(quarter.end, world.span.until) and rep.works_on(day):
             yield day
-        day += timedelta(days=7)
 
 
 def costs(world: World) -> Export:

@@ -211,6 +211,7 @@ class Truths:
         n_skipped: Deals that skipped a stage.
         n_reopened: Deals that were lost and opened again.
         outreach: Prospects reached and prospects who answered, by sequence.
+        commits: What sellers committed to on the first day of a quarter, by that day and currency.
         advertising: What the advertising and web exports add up to.
         files: Every file, by name.
     """
@@ -234,6 +235,7 @@ class Truths:
     n_skipped: int
     n_reopened: int
     outreach: Mapping[str, tuple[int, int]]
+    commits: Mapping[tuple[date, str], Decimal]
     advertising: AdTotals
     files: Mapping[str, PlantedFile]
 

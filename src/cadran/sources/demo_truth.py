@@ -42,7 +42,11 @@ _LOST_AS = {"Pas de décision": "no_decision", "Hors cible": "disqualified"}
 
 
 def truths(
-    world: World, exports: Iterable[Export], outreach: Mapping[str, tuple[int, int]], advertising: AdTotals
+    world: World,
+    exports: Iterable[Export],
+    outreach: Mapping[str, tuple[int, int]],
+    advertising: AdTotals,
+    commits: Mapping[tuple[date, str], Decimal],
 ) -> Truths:
     """What was planted in a world whose story is told."""
     new = [deal for deal in world.deals if deal.type == "new" and not deal.is_test]
@@ -66,6 +70,7 @@ def truths(
         n_skipped=sum(_skips(deal) for deal in new),
         n_reopened=sum(LOST in [stage for stage, _ in deal.path[:-1]] for deal in world.deals),
         outreach=dict(outreach),
+        commits=dict(commits),
         advertising=advertising,
         files={e.name: PlantedFile(e.entity, len(e.rows), e.n_malformed, len(e.after)) for e in exports},
     )
