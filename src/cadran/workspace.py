@@ -18,6 +18,7 @@ from cadran.engine.journeys import journeys
 from cadran.engine.query import Context
 from cadran.engine.run import answers, rows
 from cadran.insights.attribution import attribute
+from cadran.insights.drivers import drivers_of
 from cadran.insights.judge import read
 from cadran.store.shelf import shelf_of
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from cadran.engine.result import Rows
     from cadran.errors import Issue
     from cadran.insights.attribution import Attribution
+    from cadran.insights.change import Drivers
     from cadran.insights.reading import Readings
     from cadran.store.warehouse import Snapshot, SnapshotMeta
 
@@ -95,6 +97,17 @@ class View:
             QueryError: One of the questions names something that does not exist or cannot be combined.
         """
         return tuple(read(one) for one in answers(self.catalogue, queries, self._warehouse, self._context()))
+
+    def drivers(self, query: KpiQuery) -> Drivers:
+        """Why a KPI moved between two periods, by its factors or, with dimensions, by segment.
+
+        Raises:
+            QueryError: The question has not one KPI, nothing to compare with, or cannot be split.
+        """
+        context = self._context()
+        return drivers_of(
+            self.catalogue, query, lambda asked: answers(self.catalogue, [asked], self._warehouse, context)[0]
+        )
 
     def rows(self, question: RowQuery) -> Rows:
         """The rows behind a number.

@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.catalogue.check_contract import COVERAGE, check_contract, said_names
 from cadran.catalogue.check_parts import check_measure, check_shape, check_trailing, measures_of, restrictions
+from cadran.catalogue.driving import check_drivers
 from cadran.catalogue.expression import column_names, parse
 from cadran.catalogue.fields import LANGUAGES, issue_of
 from cadran.catalogue.findings import PROJECT, finding, of_kpi, unknown_name, where_of
@@ -45,6 +46,7 @@ def check_catalogue(catalogue: Catalogue) -> tuple[Issue, ...]:
         found += _dimension(dimension)
     for board in catalogue.boards:
         found += _board(board, catalogue)
+    found += check_drivers(catalogue)
     if catalogue.kpis and catalogue.north_star not in (*catalogue.kpis, *catalogue.left_out):
         message = "The north star {name} is not a KPI."
         found.append(unknown_name("unknown_kpi", message, catalogue.north_star, catalogue.kpis, ""))

@@ -319,6 +319,23 @@ class AttributionRules:
 
 
 @dataclass(frozen=True)
+class Driving:
+    """What drives one KPI, beside its own expression; see `driving`.
+
+    Attributes:
+        equals: Expression over KPI ids that gives the same figure, or empty.
+        moves_by: Expression over KPI ids that gives by how much a balance moved in a period, or empty.
+        believed: KPIs that are believed to drive it.
+        where: ``file:line`` of the entry.
+    """
+
+    equals: str = ""
+    moves_by: str = ""
+    believed: tuple[str, ...] = ()
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """Everything that is governed.
 
@@ -329,6 +346,7 @@ class Catalogue:
         north_star: KPI id that everything contributes to.
         left_out: Why a KPI that is written down is not here, by id.
         attribution: How won revenue is credited to touches.
+        drivers: What drives each KPI, by id.
     """
 
     kpis: Mapping[str, tuple[Kpi, ...]]
@@ -337,6 +355,7 @@ class Catalogue:
     north_star: str = "arr"
     left_out: Mapping[str, Issue] = field(default_factory=dict)
     attribution: AttributionRules = field(default_factory=AttributionRules)
+    drivers: Mapping[str, Driving] = field(default_factory=dict)
 
     def kpi(self, name: str, on: date | None = None) -> Kpi:
         """The version of a KPI that counts on a day, or its newest.

@@ -10,6 +10,7 @@ Top-level keys of a file (all optional)::
                                             every entity that publishes a column named <id> has the dimension
                                             without saying so; `columns` adds or changes entities
     boards:      {<id>: {labels, questions, kpis: [...], reason}}
+    drivers:     {<KPI id>: {equals or moves_by: <expression over KPI ids>, believed: [<KPI id>…]}}
     north_star:  <KPI id>
     attribution: {lookback_days, half_life_days, touch_types, default, models, min_wins}
 
@@ -43,11 +44,13 @@ from cadran.catalogue.definition import (
     Board,
     Catalogue,
     Dimension,
+    Driving,
     Kpi,
     Measure,
     Note,
     Target,
 )
+from cadran.catalogue.driving import DRIVING
 from cadran.catalogue.upright import upright
 from cadran.config import Record, load_yaml
 from cadran.errors import CadranError, DefinitionError, Issue
@@ -57,7 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SHIPPED = Path(__file__).parent / "kpis"
-SECTIONS = ("kpis", "overrides", "targets", "dimensions", "boards", "north_star", "attribution")
+SECTIONS = ("kpis", "overrides", "targets", "dimensions", "boards", "drivers", "north_star", "attribution")
 BASIS_OF_KIND = {"cumulative": "balance", "conversion": "cohort"}
 INTERVALS = ("wilson", "mean", "delta", "median", "survival", "incidence", "range", "lifetime", "none")
 FUNNEL = ("acquisition", "activation", "conversion", "expansion", "retention")
@@ -231,6 +234,7 @@ class _Draft:
     targets: dict[str, tuple[str, Any]] = field(default_factory=dict)
     dimensions: dict[str, Record] = field(default_factory=dict)
     boards: dict[str, Record] = field(default_factory=dict)
+    drivers: dict[str, Record] = field(default_factory=dict)
     north_star: str = "arr"
     attribution: Record | None = None
     sealed: frozenset[str] = frozenset()
@@ -239,7 +243,9 @@ class _Draft:
     def seal(self) -> None:
         """From here on an entry may replace one that came before, once."""
         self.sealed = frozenset(
-            f"{section}.{name}" for section in ("kpis", "dimensions", "boards") for name in getattr(self, section)
+            f"{section}.{name}"
+            for section in ("kpis", "dimensions", "boards", "drivers")
+            for name in getattr(self, section)
         )
 
     def add(self, record: Record) -> None:
@@ -316,7 +322,7 @@ class _Draft:
                 kpis[name] = _in_order(kpi for kpi in read if kpi)
         self._apply_targets(kpis)
         rules = self._attribution()
-        return Catalogue(kpis, self._dimensions(), self._boards(), self.north_star, left_out, rules)
+        return Catalogue(kpis, self._dimensions(), self._boards(), self.north_star, left_out, rules, self._drivers())
 
     def _attribution(self) -> AttributionRules:
         values = fields.read_entry(self.attribution, ATTRIBUTION, self.problems) if self.attribution else None
@@ -382,6 +388,10 @@ class _Draft:
                 columns = {**_published_as(name), **values.get("columns", {})}
                 found[name] = Dimension(name, values["labels"], columns, str(record.place))
         return found
+
+    def _drivers(self) -> dict[str, Driving]:
+        read = {name: fields.read_entry(record, DRIVING, self.problems) for name, record in self.drivers.items()}
+        return {n: Driving(**v, where=str(self.drivers[n].place)) for n, v in read.items() if v is not None}
 
     def _boards(self) -> tuple[Board, ...]:
         found: list[Board] = []

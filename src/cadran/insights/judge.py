@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Share of a cohort that must have had its whole window before its rate is a verdict.
 MATURE = 0.8
+TOO_YOUNG = "Too young: {share} % of the cohort has had its whole window."
 
 
 def read(result: KpiResult) -> Readings:
@@ -158,7 +159,7 @@ def _status(figure: Figure, found: _Value) -> tuple[ReadingStatus, str, dict[str
         return "too_few", "Only {n} cases: at least {needed} are needed to conclude.", params
     if figure.maturity is not None and figure.maturity < MATURE:
         share = round(100 * figure.maturity)
-        return "too_young", "Too young: {share} % of the cohort has had its whole window.", {"share": share}
+        return "too_young", TOO_YOUNG, {"share": share}
     if figure.history_from and figure.window:
         days: dict[str, object] = {"day": figure.history_from, "start": figure.window.start}
         reason = "The data starts on {day}, after the window's first day, {start}: the window is not whole."
