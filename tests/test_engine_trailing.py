@@ -12,7 +12,7 @@ from cadran.engine.query import KpiQuery, RowQuery, from_params, to_params
 from cadran.engine.run import answer, rows
 from cadran.errors import QueryError
 from cadran.period import Calendar, Period, Trailing, parse_trailing
-from oracles.test_oracles import _same, _stage
+from oracles.test_oracles import _group, _row_group, _same
 from oracles.world import context as world_context
 from oracles.world import random_world
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, context, deal, kpi, measure
@@ -58,9 +58,9 @@ def test_every_kpi_of_the_catalogue_gives_its_oracle_over_each_window(grain, len
     windows = {(figure.kpi.id, figure.window) for figure in figures}
     assert len(windows) >= 2 * len(names)
     for name, window in windows:
-        found = {_stage(f): f for f in figures if f.kpi.id == name and f.window == window}
+        found = {_group(f): f for f in figures if f.kpi.id == name and f.window == window}
         expected = world.ask_oracle(NEWEST[name].oracle, window.start, window.end)
-        _same(NEWEST[name], found, {row.get("stage"): row for row in expected})
+        _same(NEWEST[name], found, {_row_group(NEWEST[name], row): row for row in expected})
 
 
 @pytest.mark.parametrize("length", [YEAR, QUARTER, DAYS, Trailing(1, "m"), Trailing(400, "d")], ids=str)

@@ -10,6 +10,7 @@ Entities left out are empty. `landed_<entity>` gives landed versions, for questi
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import threading
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ class MemoryWarehouse:
         self.meta = SnapshotMeta("memory", known_at, known_at, "EUR", str(zone), {})
 
     def sql(self, expression: Any) -> str:
-        return ibis.to_sql(expression, dialect="duckdb")
+        return _compiled(expression.op())
 
     def execute(self, sql: str) -> pa.Table:
         with self._lock:
@@ -84,6 +85,12 @@ class MemoryWarehouse:
         instants = {name: value for name, value in full.items() if types[name].is_timestamp() and value is not None}
         days = {day_of(name): local_day(value, self.zone) for name, value in instants.items()} if with_days else {}
         return days | full
+
+
+@functools.lru_cache(maxsize=2000)
+def _compiled(operation: Any) -> str:
+    """The statement of an expression: the tables of every warehouse are the same, only their rows differ."""
+    return ibis.to_sql(operation.to_expr(), dialect="duckdb")
 
 
 def typed(value: Any, kind: Any) -> Any:

@@ -15,6 +15,7 @@ from cadran.canonical.settings import Settings
 from cadran.catalogue.load import load_catalogue
 from cadran.config import load_project
 from cadran.engine.journeys import journeys
+from cadran.engine.late import late
 from cadran.engine.query import Context
 from cadran.engine.run import answers, rows
 from cadran.insights.attribution import attribute
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from cadran.catalogue.definition import Catalogue, Kpi
     from cadran.config import Project
     from cadran.engine.journeys import JourneyQuery
-    from cadran.engine.query import KpiQuery, RowQuery
+    from cadran.engine.late import Late
+    from cadran.engine.query import KpiQuery, LateQuery, RowQuery
     from cadran.engine.result import Rows
     from cadran.errors import Issue
     from cadran.insights.attribution import Attribution
@@ -116,6 +118,14 @@ class View:
             QueryError: The question names something that does not exist or cannot be combined.
         """
         return rows(self.catalogue, question, self._warehouse, self._context())
+
+    def late(self, asked: LateQuery) -> Late:
+        """The rows that entered, left or changed a KPI's figures between two days of knowledge.
+
+        Raises:
+            QueryError: The question names something that does not exist, has no span, or its days are not in order.
+        """
+        return late(self.catalogue, asked, self._warehouse, self._context())
 
     def attribution(self, query: JourneyQuery) -> Attribution:
         """Won revenue credited to what touched the buyers, by every model of the project.

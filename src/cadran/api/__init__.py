@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from cadran.api import models
 from cadran.api.attribution import attribution
 from cadran.api.caller import Caller, caller, language_of
+from cadran.api.late import late
 from cadran.engine.query import RowQuery, from_params
 from cadran.errors import CadranError, QueryError, did_you_mean
 from cadran.i18n import say
@@ -83,6 +84,7 @@ def create_api(workspace: Workspace) -> FastAPI:
         ("/kpi", ask, "The readings that answer a question"),
         ("/rows", rows, "The rows behind a number"),
         ("/attribution", attribution, "Won revenue credited to touches"),
+        ("/late", late, "What was learnt late about a figure"),
     ):
         app.add_api_route(path, function, methods=["GET"], summary=summary)
     app.add_exception_handler(CadranError, _stopped)

@@ -20,6 +20,7 @@ from cadran.errors import EXIT_ISSUES, CadranError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from cadran.errors import Issue
     from cadran.workspace import Workspace
@@ -208,6 +209,25 @@ def attribution(project: Path, output: Output, by: str, where: Sequence[str], **
     output.prefer(workspace.project.languages)
     start, end, as_of = (days[name].date() if days[name] else None for name in ("from_", "to", "as_of"))
     output.attribution(workspace.view().attribution(JourneyQuery(by, start, end, tuple(where), as_of)))
+
+
+@main.command()
+@click.argument("kpi_id", metavar="ID")
+@click.option(
+    "--since", required=True, metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Day at whose end it was told."
+)
+@ask_options
+@folder_option
+@output_options
+def late(kpi_id: str, since: datetime, project: Path, output: Output, **asked: Any) -> None:
+    """List the rows that entered, left or changed a KPI's figure since a day on which it was told."""
+    from cadran.engine.query import LateQuery
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    view = workspace.view()
+    output.late(view.late(LateQuery(question([kpi_id], asked), since.date())), view)
 
 
 @main.command()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Kpi
     from cadran.catalogue.exchange.report import Export
+    from cadran.engine.late import Late
     from cadran.engine.query import KpiQuery
     from cadran.engine.result import Rows
     from cadran.errors import Issue
@@ -111,6 +112,18 @@ class Output:
         from cadran.cli.show import show_rows
 
         show_rows(found, self.form, self.language)
+
+    def late(self, found: Late, view: View) -> None:
+        """Late changes: tables, the whole ledger as one document, or one record per change."""
+        from cadran.cli.late import remarks, show_late
+        from cadran.cli.show import show_records, show_table
+        from cadran.insights.late import FIELDS, document, records
+
+        if self.form == "table":
+            show_late(found, view, self.language, show_table)
+        else:
+            show_records([document(found)] if self.form == "json" else records(found), self.form, FIELDS)
+        remarks(found, view, self.note, self.language)
 
     def attribution(self, found: Attribution) -> None:
         """Credited revenue: a table, or one record per label and model."""

@@ -86,6 +86,20 @@ class RowQuery:
     offset: int = 0
 
 
+@dataclass(frozen=True)
+class LateQuery:
+    """What was learnt late about some figures: the rows that entered, left or changed them.
+
+    Attributes:
+        query: Question with exactly one KPI, a first day and an end; `KpiQuery.as_of` is the day at whose end
+            the later knowledge is taken, None for everything known.
+        since: Day at whose end the earlier knowledge is taken.
+    """
+
+    query: KpiQuery
+    since: date
+
+
 def from_params(params: Iterable[tuple[str, str]]) -> KpiQuery:
     """The question that a list of parameters asks; the inverse of `to_params`.
 
