@@ -13,6 +13,8 @@ from cadran.canonical.funnel import lead_cycle
 from cadran.canonical.identity import merged
 from cadran.canonical.response import lead_response
 from cadran.canonical.revenue import customer_month, mrr_movement
+from cadran.canonical.selling import selling_week
+from cadran.canonical.touch import touch
 from cadran.config import BusinessHours
 from postgres import postgres_url
 from tables import landed_tables, settings
@@ -50,14 +52,23 @@ def company():
             {"lead_id": "m", "to_stage": "sql", "occurred_at": "2026-04-08"},
         ],
         opportunity=[{"id": "d", "lead_id": "m", "account_id": "a", "created_at": "2026-04-10", "closed_at": "2026-05-01", "is_won": True}],
-        activity=[{"lead_id": "m", "type": "email", "direction": "outbound", "occurred_at": "2026-03-09T14:00", "owner_id": "o"}],
+        activity=[
+            {"lead_id": "m", "type": "email", "direction": "outbound", "occurred_at": "2026-03-09T14:00", "owner_id": "o"},
+            {"account_id": "a", "type": "Meeting", "outcome": "completed", "subject": "Démo", "occurred_at": "2026-03-12T14:00:30", "owner_id": "o"},
+        ],
+        outreach_message=[
+            {"sequence": "Cold", "step_position": 1, "channel": "email", "person_key": f"p{n}", "sent_at": "2026-03-02T09:00"} for n in (1, 2)
+        ],
+        time_entry=[
+            {"owner_id": "o", "day_on": f"2026-03-{d:02}", "category": "x", "is_selling": d % 2 == 0, "minutes": 900 * d} for d in range(1, 12)
+        ],
     )  # fmt: skip
     zones, hours = ["America/New_York", "Europe/Paris"], (HoursFrom(date(2000, 1, 1), BusinessHours()),)
     landed["working_minutes"] = ibis.memtable(working_minutes(zones, hours, date(2026, 1, 1), date(2026, 7, 2)))
     return merged(landed, SETTINGS)
 
 
-DERIVED = [mrr_movement, customer_month, lead_cycle, lead_response]
+DERIVED = [mrr_movement, customer_month, lead_cycle, lead_response, touch, selling_week]
 
 
 def answers(connection, derive):

@@ -10,6 +10,7 @@ import pytest
 
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answer
+from cadran.i18n import say
 from cadran.insights.judge import read
 from oracles.world import World, context, random_world
 from test_catalogue_kpis import CATALOGUE, LOST, MARCH, YEAR, at, deal, figures, value, values
@@ -19,6 +20,11 @@ def reading(rows, kpi, **question):
     world = rows if isinstance(rows, World) else World(rows)
     query = KpiQuery((kpi,), start=question.pop("start", MARCH[0]), end=question.pop("end", MARCH[1]), **question)
     return read(answer(CATALOGUE, query, world, context())).readings
+
+
+def said(figure, language):
+    """Why a figure has no value, as people read it."""
+    return say(figure.reason, figure.reason_params, language)
 
 
 class TestTouches:
@@ -113,16 +119,21 @@ class TestCoverage:
         whole, rest = figures({"coverage_movement": quarter(won=450_000)}, *self.NAMES)
         assert float(whole.value) == 2.25
         assert (rest.value, rest.status) == (None, "undefined")
+        assert "quota is reached" in said(rest, "en")
+        assert "Quota atteint" in said(rest, "fr")
 
     def test_a_missing_quota_has_no_coverage_and_says_so(self):
         """T-61."""
         for figure in figures({"coverage_movement": quarter(quota=0)}, *self.NAMES, "quota_attainment"):
             assert (figure.value, figure.status) == (None, "undefined")
+            assert said(figure, "fr") == "Quota manquant."
 
     def test_an_amount_without_a_rate_has_no_coverage(self):
         """G-14."""
         rows = [*quarter(), covered(unrated_delta=1, n_delta=1)]
-        assert {figure.value for figure in figures({"coverage_movement": rows}, *self.NAMES)} == {None}
+        for figure in figures({"coverage_movement": rows}, *self.NAMES):
+            assert figure.value is None
+            assert "no exchange rate" in said(figure, "en")
 
     def test_a_weak_segment_shows_though_the_total_is_fine(self):
         """T-63, S-73."""
@@ -171,13 +182,15 @@ class TestForecasts:
     @pytest.mark.parametrize(("said", "signed", "accuracy"), [(120, 100, 0.8), (300, 100, -1.0), (100, 100, 1.0)])
     def test_accuracy_keeps_its_sign_and_divides_by_what_was_signed(self, said, signed, accuracy):
         """T-79, T-83: 120 for 100 is 80 %, not 83.3 %; 300 for 100 is worse than forecasting nothing."""
-        assert float(value({"forecast_outcome": [forecast(1, said, signed)]}, "forecast_accuracy")) == accuracy
+        (figure,) = figures({"forecast_outcome": [forecast(1, said, signed)]}, "forecast_accuracy")
+        assert float(figure.value) == accuracy
+        assert [note.text("en").startswith("Worse than") for note in figure.notes] == ([True] if accuracy < 0 else [])
 
     def test_nothing_signed_gives_no_accuracy_and_shows_its_parts(self):
         """T-80."""
         (figure,) = figures({"forecast_outcome": [forecast(1, 50, 0)]}, "forecast_accuracy")
         assert (figure.value, figure.status) == (None, "undefined")
-        assert figure.reason
+        assert "Rien de signé" in said(figure, "fr")
         assert figure.parts == {"forecast": 50, "actual": 0}
 
     def test_who_signed_nothing_weighs_in_the_error_by_seller(self):
