@@ -90,7 +90,7 @@ def _costs(kpi: Kpi) -> Iterator[Issue]:
         hint = "Write cost_lines: all, or the lines among {known}."
         yield of_kpi(kpi, "no_cost_lines", message, "numerator", hint, known=", ".join(COST_LINES))
     wanted = set(COST_LINES) if ALL in kpi.cost_lines else set(kpi.cost_lines)
-    for name in sorted(wanted - set(COST_LINES)):
+    for name in sorted(set(kpi.cost_lines) - {ALL, *COST_LINES}):
         message = "{kpi} lists a cost line {name}, which is none of {known}."
         yield of_kpi(kpi, "bad_cost_line", message, "cost_lines", name=name, known=", ".join(COST_LINES))
     if kpi.cost_lines:

@@ -99,7 +99,7 @@ def _value(figure: Figure) -> _Value:
         if (bound := at_least(figure)) is not None:
             low, n = bound
             text = "Nobody left among {n}: the value is at least {low}, at 95 % confidence."
-            return _Value(None, None, text, {"n": n, "low": round(low)}, low=low)
+            return _Value(None, None, text, {"n": n, "low": float(round(low))}, low=low)
         return _Value(None, None, figure.reason, dict(figure.reason_params))
     if figure.durations is not None:
         return _median(figure)
