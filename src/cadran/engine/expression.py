@@ -67,12 +67,28 @@ def _ln(value: Any) -> Any:
     return positive.ln()
 
 
+def _alike(*values: Any) -> list[Any]:
+    """The same values, all doubles as soon as one is: of a decimal and a double, Ibis would say a decimal.
+
+    Sums go by the type: those of decimals are exact as they are, those of doubles are to be made so.
+    """
+    if not any(value.type().is_floating() for value in values):
+        return list(values)
+    return [_double(value) if value.type().is_numeric() else value for value in values]
+
+
+def _added(combine: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda left, right: combine(*_alike(left, right)) if right.type().is_numeric() else combine(left, right)
+
+
 def _case(*args: Any) -> Any:
-    return ibis.cases(*zip(args[:-1:2], args[1:-1:2], strict=True), else_=args[-1])
+    values = _alike(*args[1:-1:2], args[-1])
+    return ibis.cases(*zip(args[:-1:2], values[:-1], strict=True), else_=values[-1])
 
 
 def _bound(choose: Callable[..., Any]) -> Callable[..., Any]:
-    def bound(*args: Any) -> Any:
+    def bound(*given: Any) -> Any:
+        args = _alike(*given)
         unknown = functools.reduce(operator.or_, (arg.isnull() for arg in args))
         return ibis.ifelse(unknown, ibis.null(), choose(*args))
 
@@ -93,8 +109,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
-    "+": operator.add,
-    "-": operator.sub,
+    "+": _added(operator.add),
+    "-": _added(operator.sub),
     "*": _times,
     "/": _divide,
     "neg": operator.neg,
@@ -102,7 +118,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ln": _ln,
     "like": lambda value, pattern: value.like(pattern.op().value),
     "nullif": lambda value, other: value.nullif(other),
-    "coalesce": ibis.coalesce,
+    "coalesce": lambda *args: ibis.coalesce(*_alike(*args)),
     "least": _bound(ibis.least),
     "greatest": _bound(ibis.greatest),
     "in": lambda value, *others: value.isin(others),
