@@ -173,6 +173,31 @@ def test_a_quota_counts_once_whatever_plans_lie_above_it():
     assert on(found, "2026-02-01", "quota_delta") == 400_000
 
 
+def test_shares_of_a_deal_add_up_to_it_and_it_counts_once():
+    """T-62: three thirds of 100 €, one written as 34 %, and a win shared half and half."""
+    people = [{"id": name, "name": name} for name in ("o", "p", "q")]
+    shares = [
+        {"opportunity_id": "a", "owner_id": owner, "share": share}
+        for owner, share in (("o", 0.33), ("p", 0.34), ("q", 0.33))
+    ]
+    shares += [{"opportunity_id": "w", "owner_id": owner, "share": 50.0} for owner in ("o", "p")]
+    won = deal("w", stage="Won", is_closed=True, is_won=True, closed_at="2026-01-20", amount="100.01")
+    history = [change("stage", "2026-01-15", "Contact", "Demo")]
+
+    found = movements(opportunity=[deal(), won], quota=quotas(), owner=people, deal_split=shares, field_history=history)
+
+    by_owner = [on(found, "2026-02-01", owner=name) for name in ("o", "p", "q")]
+    assert by_owner == [Decimal("33.0000"), Decimal("34.0000"), Decimal("33.0000")]
+    assert {row["movement"] for row in found if row["opportunity_id"] == "a" and row["amount_delta"] > 0} == {
+        "progressed"
+    }
+    deals = [row for row in found if row["movement"] not in ("quota", "signed")]
+    assert (on(deals, "2026-02-01"), on(deals, "2026-02-01", "n_delta")) == (100, 1)
+    signed = [on(found, "2026-02-01", "won_delta", owner=name) for name in ("o", "p")]
+    assert sum(signed) == Decimal("100.01")
+    assert max(signed) - min(signed) <= Decimal("0.0001")
+
+
 def test_an_amount_without_a_rate_is_counted_as_unrated():
     """G-14."""
     found = movements(opportunity=[deal(currency="USD")], quota=[*quotas(), *quotas(5, currency="GBP")])
@@ -211,9 +236,11 @@ def test_balances_never_turn_negative_and_are_gone_when_their_period_is_over(his
     found = movements(opportunity=[deal(), deal("b")], quota=quotas(), field_history=history)
     for horizon in ("current", "next"):
         for day in sorted({row["moved_on"] for row in found}):
-            held = on(found, str(day), "n_delta", horizon)
+            held = on([row for row in found if row["opportunity_id"]], str(day), "n_delta", horizon)
+            held -= on([row for row in found if row["movement"] == "signed"], str(day), "n_delta", horizon)
             assert 0 <= held <= 2
             assert on(found, str(day), horizon=horizon) >= 0
     over = [row for row in found if row["end_on"] <= dt.date(2026, 7, 1)]
     assert sum(row["amount_delta"] for row in over) == 0
     assert sum(row["n_delta"] for row in over) == 0
+    assert sum(row["won_delta"] + row["quota_delta"] for row in over) == 0

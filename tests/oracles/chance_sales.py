@@ -101,7 +101,7 @@ class Sales(Chance):
             }
             rows.append(
                 shared | deltas | {
-                    "moved_at": at, "movement": name, "n_delta": sign if kind == "deal" else 0,
+                    "moved_at": at, "movement": name, "n_delta": sign,
                     "unrated_delta": sign * (1 - rate),
                 }
             )  # fmt: skip

@@ -14,6 +14,7 @@ import ibis
 
 from cadran.canonical.changes import FAR_AHEAD, as_of, spans_before
 from cadran.canonical.days import local_to_utc
+from cadran.canonical.dimensions import with_owner
 from cadran.canonical.pipeline import held_at, point, points
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int, conform, schema_of
 from cadran.canonical.stages import dressed
@@ -46,7 +47,7 @@ OF_DEAL = (
     "opportunity_type",
 )
 #: What a row is one movement of.
-OF_ROW = (*OF_DEAL, "start_on", "end_on", "horizon", "moved_at", "dressed_at", "type")
+OF_ROW = (*OF_DEAL, "split_owner_id", "start_on", "end_on", "horizon", "moved_at", "dressed_at", "type")
 
 
 def due_states(walked: ir.Table, standing: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
@@ -104,6 +105,9 @@ def _ready(held: ir.Table, walked: ir.Table) -> ir.Table:
 def coverage_movement(states: ir.Table, quota: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
     """One row per change of what covers a quota period, of what was won in it, or of its quota.
 
+    A deal whose credit is split counts for each person by their share, to the cent, and once in number:
+    shares are of their sum, whatever it is (T-62).
+
     Movements of deals: opening, created, progressed, pulled_in, reopened, resized, regressed, pushed_out,
     transferred (two rows), won, lost, closed (no decision, disqualified), expired. ``signed`` are wins and
     ``quota`` quotas. Attributes are those of the day (T-99). Without quotas there is no period, and no
@@ -118,9 +122,31 @@ def coverage_movement(states: ir.Table, quota: ir.Table, t: Mapping[str, ir.Tabl
     own = _counted(quota)
     spans = _periods(own, settings)
     types = schema_of("coverage_movement")
-    parts = (_of_deals(states, spans, t), _of_wins(t["opportunity"], spans), _of_quotas(own, spans))
+    parts = (_of_deals(states, spans, t), _of_wins(t, spans), _of_quotas(own, spans))
     rows = ibis.union(*(conform(part, types) for part in parts))
     return rows.filter(rows.moved_at <= ibis.literal(settings.known_at, INSTANT))
+
+
+def _split(rows: ir.Table, splits: ir.Table, *, deal: str, amount: str) -> ir.Table:
+    """Rows of deals, once per person who shares in the credit, with that person's part of the amount.
+
+    Adds split_owner_id (NULL where the credit is not split) and n_one, 1 in one row of each deal.
+    Parts add up to the amount: each is the difference of two rounded running shares.
+    """
+    own = splits.filter(splits.deleted_at.isnull(), splits.share > 0, splits.owner_id.notnull())
+    own = own.group_by(split_deal="opportunity_id", split_owner_id="owner_id").agg(share=own.share.sum())
+    order: dict[str, Expr] = {"group_by": "split_deal", "order_by": "split_owner_id"}
+    upto = own.share.sum().over(**order, rows=(None, 0)) / own.share.sum().over(group_by="split_deal")
+    last = ibis.row_number().over(group_by="split_deal", order_by=own.split_owner_id.desc()) == 0
+    own = own.mutate(upto=ibis.ifelse(last, 1.0, upto), place=ibis.row_number().over(**order))
+    own = own.mutate(before=own.upto.lag().over(**order).fill_null(0.0))
+    found = rows.left_join(own, rows[deal] == own.split_deal)
+    whole = found[amount].cast("float64")
+    part = (whole * found.upto).round(4).cast(MONEY) - (whole * found.before).round(4).cast(MONEY)
+    return found.mutate(
+        n_one=ibis.ifelse(found.place.fill_null(0) == 0, 1, 0).cast("int64"),
+        **{amount: ibis.ifelse(found.split_owner_id.isnull(), found[amount], part.cast(MONEY))},
+    ).drop("split_deal", "share", "upto", "place", "before")
 
 
 def finest(rows: ir.Table) -> ir.Table:
@@ -172,6 +198,7 @@ def _periods(quota: ir.Table, settings: Settings) -> ir.Table:
 
 def _of_deals(states: ir.Table, spans: ir.Table, t: Mapping[str, ir.Table]) -> ir.Table:
     """What deals add to the periods in which they are due."""
+    states = _split(states, t["deal_split"], deal="opportunity_id", amount="worth")
     on = [
         states.due_on >= spans.start_on,
         states.due_on < spans.end_on,
@@ -192,13 +219,17 @@ def _of_deals(states: ir.Table, spans: ir.Table, t: Mapping[str, ir.Table]) -> i
     left = _moves(live, live.left_at, live.left_as, dressed_at, -1)
     both = came.union(left).filter(lambda r: r.type.notnull())
     sums = both.group_by(*OF_ROW).agg(
-        n_delta=both.n.sum(), amount_delta=both.amount.sum().cast(MONEY), unrated_delta=both.unrated.sum()
+        n_delta=both.n.sum(),
+        turn=both.turn.sum(),
+        amount_delta=both.amount.sum().cast(MONEY),
+        unrated_delta=both.unrated.sum(),
     )
-    sums = sums.filter((sums.n_delta != 0) | (sums.amount_delta != 0) | (sums.unrated_delta != 0))
+    sums = sums.filter((sums.turn != 0) | (sums.amount_delta != 0) | (sums.unrated_delta != 0))
     sums = dressed(sums, t, at="dressed_at")
+    sums = with_owner(sums.mutate(owner_id=sums.split_owner_id.coalesce(sums.owner_id)), t, at="dressed_at")
     nothing = ibis.literal(ZERO, MONEY)
     return sums.mutate(movement=_movement(sums), won_delta=nothing, quota_delta=nothing).drop(
-        "type", "dressed_at", "primary_contact_id"
+        "type", "dressed_at", "primary_contact_id", "turn", "split_owner_id"
     )
 
 
@@ -209,9 +240,10 @@ def _moves(live: ir.Table, at: Expr, kind: Expr, dressed_at: Expr, sign: int) ->
         moved_at=at,
         dressed_at=dressed_at,
         type=kind,
-        n=ibis.literal(sign, "int64"),
+        n=(live.n_one * sign).cast("int64"),
+        turn=ibis.literal(sign, "int64"),
         amount=(live.worth.fill_null(ZERO) * sign).cast(MONEY),
-        unrated=(as_int(live.is_unrated) * sign).cast("int64"),
+        unrated=(as_int(live.is_unrated) * live.n_one * sign).cast("int64"),
     )
 
 
@@ -219,21 +251,25 @@ def _movement(rows: ir.Table) -> Expr:
     """What a change is called in the waterfall."""
     return ibis.cases(
         (rows.type.isin(PLAIN), rows.type),
-        (rows.n_delta == 0, "resized"),
-        ((rows.type == "due") & (rows.n_delta > 0), "pulled_in"),
+        (rows.turn == 0, "resized"),
+        ((rows.type == "due") & (rows.turn > 0), "pulled_in"),
         (rows.type == "due", "pushed_out"),
-        (rows.n_delta > 0, "progressed"),
+        (rows.turn > 0, "progressed"),
         else_="regressed",
     )
 
 
-def _of_wins(deals: ir.Table, spans: ir.Table) -> ir.Table:
+def _of_wins(t: Mapping[str, ir.Table], spans: ir.Table) -> ir.Table:
     """What was signed in each period, up to its end."""
-    won = deals.filter(deals.is_won, ~deals.is_test)
+    won = t["opportunity"].filter(t["opportunity"].is_won, ~t["opportunity"].is_test)
+    won = _split(won, t["deal_split"], deal="id", amount="amount_base")
+    of_split = won.filter(won.split_owner_id.notnull())
+    of_split = with_owner(of_split.mutate(owner_id=of_split.split_owner_id), t, at="closed_at")
+    won = won.filter(won.split_owner_id.isnull()).union(of_split.select(*won.columns))
     now = spans.filter(spans.horizon == "current")
     found = won.join(now, [won.closed_on >= now.start_on, won.closed_on < now.end_on])
     found = found.mutate(opportunity_id=found.id, movement=ibis.literal("signed"))
-    unrated = as_int(found.amount.notnull() & found.amount_base.isnull())
+    unrated = as_int(found.amount.notnull() & found.amount_base.isnull()) * found.n_one
     return _in_and_out(found, found.closed_at, {"won_delta": found.amount_base.fill_null(ZERO)}, unrated)
 
 
@@ -241,7 +277,7 @@ def _of_quotas(quota: ir.Table, spans: ir.Table) -> ir.Table:
     """What was to be reached in each period."""
     spans = spans.rename(span_from="start_on", span_until="end_on")
     found = quota.join(spans, [quota.start_on == spans.span_from, quota.end_on == spans.span_until])
-    found = found.mutate(movement=ibis.literal("quota"))
+    found = found.mutate(movement=ibis.literal("quota"), n_one=ibis.literal(1, "int64"))
     unrated = as_int(found.amount.notnull() & found.amount_base.isnull())
     return _in_and_out(found, found.live_from, {"quota_delta": found.amount_base.fill_null(ZERO)}, unrated)
 
@@ -250,8 +286,8 @@ def _in_and_out(rows: ir.Table, at: Expr, amounts: dict[str, Expr], unrated: Exp
     """Rows that come at an instant and leave when their period is over."""
     plain = {f"{name}_delta": ibis.literal(ZERO, MONEY) for name in ("amount", "won", "quota")}
     rows = rows.mutate(came_at=at, unrated_delta=unrated.cast("int64"), **{**plain, **amounts})
-    rows = rows.mutate(n_delta=ibis.literal(0, "int64"))
-    names = ("amount_delta", "won_delta", "quota_delta", "unrated_delta")
+    rows = rows.mutate(n_delta=rows.n_one)
+    names = ("n_delta", "amount_delta", "won_delta", "quota_delta", "unrated_delta")
     came = rows.mutate(moved_at=rows.came_at)
     left = rows.mutate(moved_at=rows.live_until, **{name: -rows[name] for name in names})
     return ibis.union(came, left.select(*came.columns))

@@ -86,6 +86,12 @@ _LANDED = [
         versioned=True,
     ),
     Entity(
+        "deal_split",
+        "One person's share of the credit of one deal.",
+        columns("opportunity_id>opportunity owner_id>owner share:float"),
+        "created_at",
+    ),
+    Entity(
         "field_history",
         "One change of one field of one record.",
         columns(

@@ -19,6 +19,7 @@ SIGNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "lead": (("lead", "piste"), ("id",)),
     "lifecycle_event": (("lifecycle", "cycle_de_vie"), ("to_stage", "occurred_at")),
     "stage": (("stage", "etape", "étape"), ("name", "position")),
+    "deal_split": (("split", "partage"), ("opportunity_id", "share")),
     "opportunity": (("opportunit", "deal", "affaire"), ("id", "stage")),
     "field_history": (("history", "historique"), ("entity_id", "field", "changed_at")),
     "activity": (("activit",), ("type", "occurred_at")),
@@ -40,6 +41,7 @@ SIGNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 KEYS: dict[str, tuple[str, ...]] = {
     "lifecycle_event": ("lead_id", "contact_id", "to_stage", "occurred_at"),
     "stage": ("pipeline", "name"),
+    "deal_split": ("opportunity_id", "owner_id"),
     "field_history": ("entity_id", "field", "changed_at", "new_value"),
     "activity": ("type", "occurred_at", "owner_id", "contact_id", "lead_id", "opportunity_id", "subject"),
     "outreach_message": ("sequence", "step_position", "person_key", "contact_id", "lead_id", "sent_at"),
