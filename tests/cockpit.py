@@ -19,6 +19,7 @@ from cadran.catalogue.load import load_catalogue
 from cadran.config import Project
 from cadran.engine.result import Durations, Figure, KpiResult, Moments, Outcomes, Rows
 from cadran.errors import Issue, QueryError
+from cadran.insights.drivers import drivers_of
 from cadran.insights.judge import read
 from cadran.period import Period
 from cadran.store.warehouse import SnapshotMeta
@@ -68,6 +69,12 @@ class FakeView:
 
     def ask(self, query: KpiQuery):
         self.asked.append(query)
+        return read(self._result(query))
+
+    def drivers(self, query: KpiQuery):
+        return drivers_of(self.catalogue, query, self._result)
+
+    def _result(self, query: KpiQuery):
         for name in query.kpis:
             if name in self.refused:
                 raise QueryError("{name} cannot be answered.", name=name)
@@ -85,10 +92,9 @@ class FakeView:
                         before = calendar.previous(period, query.grain)
                         earlier[figure.key] = self.figure(kpi, before, segment)
         lineage = dict.fromkeys(query.kpis, ("opportunity", "account"))
-        result = KpiResult(
+        return KpiResult(
             tuple(figures), "EUR", KNOWN_AT, self.meta.name, ("SELECT 1 < 2",), self.issues, lineage, earlier
         )
-        return read(result)
 
     def rows(self, question: RowQuery):
         self.asked.append(question)

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from cadran.api import models
 from cadran.api.attribution import attribution
 from cadran.api.caller import Caller, caller, language_of
+from cadran.api.drivers import DriversOut, drivers_out
 from cadran.api.late import late
 from cadran.engine.query import RowQuery, from_params
 from cadran.errors import CadranError, QueryError, did_you_mean
@@ -83,6 +84,7 @@ def create_api(workspace: Workspace) -> FastAPI:
         ("/kpis/{name}", contract, "The contract of a KPI"),
         ("/kpi", ask, "The readings that answer a question"),
         ("/rows", rows, "The rows behind a number"),
+        ("/drivers", drivers, "Why a KPI moved between two periods"),
         ("/attribution", attribution, "Won revenue credited to touches"),
         ("/late", late, "What was learnt late about a figure"),
     ):
@@ -118,6 +120,11 @@ def contract(name: str, who: Annotated[Caller, Depends(caller)]) -> models.Contr
 def ask(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends(caller)]) -> models.Answer:
     """The readings that answer a question."""
     return models.answer(who.view.ask(question.query), who.language)
+
+
+def drivers(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends(caller)]) -> DriversOut:
+    """Why a KPI moved: by its factors, or by segment with ``by``; contributions add up to the change."""
+    return drivers_out(who.view.drivers(question.query), who.language)
 
 
 def rows(

@@ -1,5 +1,6 @@
 """Readings drawn: a scene of marks, which becomes the page's SVG, and its twin, a table."""
 
+from cadran.charts.bridge import bridge, driver_name, drivers_table
 from cadran.charts.curve import curve, curve_table
 from cadran.charts.drawing import bars, segment_names, sparkline, strip, trend
 from cadran.charts.lineage import Node, lineage
@@ -12,8 +13,11 @@ __all__ = [
     "Table",
     "Words",
     "bars",
+    "bridge",
     "curve",
     "curve_table",
+    "driver_name",
+    "drivers_table",
     "fluid",
     "lineage",
     "segment_names",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cadran.engine.result import Rows
     from cadran.errors import Issue
     from cadran.insights.attribution import Attribution
+    from cadran.insights.change import Drivers
     from cadran.insights.reading import Readings
     from cadran.jobs.progress import Progress
     from cadran.workspace import View
@@ -124,6 +125,21 @@ class Output:
         else:
             show_records([document(found)] if self.form == "json" else records(found), self.form, FIELDS)
         remarks(found, view, self.note, self.language)
+
+    def drivers(self, found: Drivers, view: View) -> None:
+        """Why a KPI moved: a table for people, one record per driver for programs."""
+        from cadran.cli.drivers import remarks, show_drivers
+        from cadran.cli.show import show_records, show_table
+        from cadran.insights.change_record import FIELDS, change_record
+
+        if self.form == "table":
+            show_drivers(found, view, self.language, show_table)
+            remarks(found, view, self.language, self.note)
+        elif self.form == "json":
+            record = change_record(found, self.language)
+            show_records([record], self.form, tuple(record))
+        else:
+            show_records(change_record(found, self.language)["drivers"], self.form, FIELDS)
 
     def attribution(self, found: Attribution) -> None:
         """Credited revenue: a table, or one record per label and model."""

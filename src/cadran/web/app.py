@@ -24,6 +24,7 @@ from cadran.i18n import pick_language
 from cadran.web import contracts, pages
 from cadran.web.render import STATIC, environment
 from cadran.web.slices import Slice, parse_slice
+from cadran.web.why import driver_stages
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -85,7 +86,18 @@ class _Cockpit:
         view, asked = self._view(request), parse_slice(request.query_params.multi_items())
         page = contracts.kpi_page(view, _name(request, view), asked)
         stages = contracts.lineage_stages(view, page, self._words(request))
-        return self._page(request, "kpi.html", view, asked, page=page, stages=stages, lineage=lineage)
+        words = self._words(request)
+        return self._page(
+            request,
+            "kpi.html",
+            view,
+            asked,
+            page=page,
+            stages=stages,
+            lineage=lineage,
+            drivers=driver_stages(view, page.kpi.id, words),
+            kpi_names={name: versions[-1].name(words.language) for name, versions in view.catalogue.kpis.items()},
+        )
 
     def segments(self, request: Request) -> HTMLResponse:
         view, asked = self._view(request), parse_slice(request.query_params.multi_items())

@@ -10,6 +10,7 @@ from cadran.engine.query import RowQuery
 from cadran.errors import CadranError
 from cadran.web.pages import segments, today_of, used_by
 from cadran.web.slices import SEGMENT, Slice, course, grain_of, recent
+from cadran.web.why import Why, why_of
 
 if TYPE_CHECKING:
     from cadran.catalogue.definition import Board, Dimension, Kpi
@@ -85,6 +86,7 @@ class KpiPage:
         derived: KPIs that use it.
         issues: Findings about the tables it rests on.
         unfiltered: True when the segment filter does not apply to it.
+        why: Why it moved since the period that it is compared with.
     """
 
     kpi: Kpi
@@ -103,6 +105,7 @@ class KpiPage:
     derived: tuple[Kpi, ...]
     issues: tuple[Issue, ...]
     unfiltered: bool
+    why: Why
 
     @property
     def reading(self) -> Reading | None:
@@ -124,6 +127,7 @@ def kpi_page(view: View, name: str, asked: Slice) -> KpiPage:
     answer, error = _answer(view, asked, name, course(calendar, period, grain, today), grain)
     readings = answer.readings if answer else ()
     boards, derived = used_by(view.catalogue, name)
+    shown = segments_of(view, name, asked)
     return KpiPage(
         kpi=kpi,
         versions=tuple(reversed(view.catalogue.kpis[name])),
@@ -135,12 +139,13 @@ def kpi_page(view: View, name: str, asked: Slice) -> KpiPage:
         course=() if kpi.default_by else readings,
         answer=answer,
         error=error,
-        segments=segments_of(view, name, asked),
+        segments=shown,
         rows=rows_of(view, name, asked),
         boards=boards,
         derived=derived,
         issues=answer.issues if answer else (),
         unfiltered=unfiltered,
+        why=why_of(view, name, asked, period, grain, shown.dimension.id if shown.dimension else ""),
     )
 
 
