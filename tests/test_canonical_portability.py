@@ -8,12 +8,17 @@ from datetime import date
 import ibis
 import pytest
 
+from cadran.canonical.account_health import account_health
 from cadran.canonical.calendars import HoursFrom, working_minutes
+from cadran.canonical.cost import cost
 from cadran.canonical.funnel import lead_cycle
 from cadran.canonical.identity import merged
+from cadran.canonical.outreach import outreach_delivery
 from cadran.canonical.response import lead_response
 from cadran.canonical.revenue import customer_month, mrr_movement
 from cadran.canonical.selling import selling_week
+from cadran.canonical.shape import money, publish
+from cadran.canonical.target_account import target_account
 from cadran.canonical.touch import touch
 from cadran.config import BusinessHours
 from postgres import postgres_url
@@ -27,7 +32,7 @@ def company():
     """A few rows with every kind of trouble: swaps, pauses, currencies, merges, changes, zones."""
     change = {"changed_at": "2026-03-15T10:00", "old_value": "100", "new_value": "150", "field": "mrr"}
     landed = landed_tables(
-        account=[{"id": "a", "name": "Acme", "domain": "acme.fr", "segment": "SMB", "owner_id": "o", "zone": "America/New_York"}],
+        account=[{"id": "a", "name": "Acme", "domain": "acme.fr", "segment": "SMB", "owner_id": "o", "zone": "America/New_York", "is_target_abm": True}],
         owner=[{"id": "o", "name": "Anna", "team": "North"}],
         contact=[{"id": "c", "email": "ann@acme.fr", "account_id": "a", "name": "Ann Lee", "created_at": "2026-01-01"}],
         customer=[{"id": "x", "account_id": "a"}, {"id": "y", "merged_into_id": "x", "merged_at": "2026-05-01"}],
@@ -58,6 +63,17 @@ def company():
         ],
         outreach_message=[
             {"sequence": "Cold", "step_position": 1, "channel": "email", "person_key": f"p{n}", "sent_at": "2026-03-02T09:00"} for n in (1, 2)
+        ] + [
+            {"sequence": "S", "step_position": 1, "contact_id": "c", "sent_at": "2026-03-02T09:00"},
+            {"sequence": "S", "step_position": 2, "contact_id": "c", "sent_at": "2026-03-05T09:00", "replied_at": "2026-03-06T23:30"},
+        ],
+        marketing_touch=[{"account_id": "a", "touch_type": "form", "anonymous_id": "z", "occurred_at": "2026-04-30T22:30"}],
+        spend=[
+            {"id": "f", "day_on": "2026-03-31", "category": "Salaires", "market": "FR", "amount": "1000.01"},
+            {"id": "u", "day_on": "2026-03-30", "category": "ads", "market": "US", "amount": "333.33"},
+            {"id": "h", "day_on": "2026-03-31", "category": "tooling", "amount": "100", "allocation_key": "Effectif"},
+            {"id": "d", "day_on": "2026-03-31", "category": "agency", "amount": "77.7777", "allocation_key": "direct_spend"},
+            {"id": "n", "day_on": "2026-03-31", "category": None, "amount": "5"},
         ],
         time_entry=[
             {"owner_id": "o", "day_on": f"2026-03-{d:02}", "category": "x", "is_selling": d % 2 == 0, "minutes": 900 * d} for d in range(1, 12)
@@ -68,7 +84,36 @@ def company():
     return merged(landed, SETTINGS)
 
 
-DERIVED = [mrr_movement, customer_month, lead_cycle, lead_response, touch, selling_week]
+def costs(t, known):
+    """Costs, with amounts in the base currency and deals as they are published."""
+    deals = t["opportunity"].mutate(
+        market=ibis.literal("FR"), closed_on=ibis.date(2026, 5, 1), cycle_days=ibis.literal(21.0)
+    )
+    spend = t["spend"].mutate(amount_base=t["spend"].amount)
+    people = t["owner"].mutate(region=ibis.literal("US"))
+    return publish(cost(spend, {**t, "opportunity": deals, "owner": people}, known), "cost", known)
+
+
+def targets(t, known):
+    return target_account({**t, "outreach_delivery": outreach_delivery(t, known)}, known)
+
+
+def health(t, known):
+    """Health, with month ends and movements of the pipeline made up."""
+    one = t["account"].select(
+        account_id="id", month_on=ibis.date(2026, 3, 31), moved_on=ibis.date(2026, 2, 3), mrr_end=money(ibis.literal(9)),
+        amount_delta=money(ibis.literal(7)), is_customer=ibis.literal(True), customer_id=ibis.literal("x"),
+    )  # fmt: skip
+    later = one.mutate(month_on=ibis.date(2026, 6, 30), mrr_end=money(ibis.literal(8)))
+    months = publish(one.union(later), "customer_month", known)
+    return account_health(
+        {**t, "customer_month": months, "pipeline_movement": publish(one, "pipeline_movement", known)}, known
+    )
+
+
+DERIVED = [
+    mrr_movement, customer_month, lead_cycle, lead_response, touch, selling_week, outreach_delivery, costs, targets, health,
+]  # fmt: skip
 
 
 def answers(connection, derive):
