@@ -103,6 +103,7 @@ class Contract(KpiBrief):
     trailing: str
     interval: str
     variants: list[str]
+    cost_lines: list[str]
     hypothesis: str
     targets: list[TargetOut]
     benchmarks: list[BenchmarkOut]
@@ -246,6 +247,7 @@ def contract(kpi: Kpi, language: str) -> Contract:
         trailing=str(kpi.trailing or ""),
         interval=kpi.interval,
         variants=list(kpi.variants),
+        cost_lines=list(kpi.cost_lines),
         hypothesis=kpi.hypothesis.get(language, ""),
         targets=[_target(target) for target in kpi.targets],
         benchmarks=[_benchmark(benchmark, language) for benchmark in kpi.benchmarks],

@@ -143,9 +143,17 @@ def show_readings(readings: Readings, view: View, form: str, language: str) -> N
     for reading in readings.readings:
         table.add_row(*_line(reading, readings, view, segments, language, with_change=with_change))
     _console().print(table)
+    _say_notes(readings, language)
     known = format_moment(readings.as_of, language, view.project.zone)
     click.echo(say(_KNOWLEDGE[readings.knowledge], {"moment": known}, language), err=True)
     say_issues(_brief(readings.issues), language)
+
+
+def _say_notes(readings: Readings, language: str) -> None:
+    """What figures say of themselves, each remark of a KPI once."""
+    told = [(r.kpi.name(language), note.text(language)) for r in readings.readings for note in r.figure.notes]
+    for name, text in dict.fromkeys(told):
+        _console().print(Text(f"{name} · {text}", style="dim"), soft_wrap=True)
 
 
 def _line(
@@ -259,6 +267,8 @@ def contract(kpi: Kpi, language: str) -> dict[str, Any]:
             for b in kpi.benchmarks
         ],
         "variants": list(kpi.variants),
+        "cost_lines": list(kpi.cost_lines),
+        "notes": [note.text.get(language) or note.text.get("en", "") for note in kpi.notes],
         "where": kpi.where,
     }
 

@@ -19,6 +19,7 @@ from cadran.canonical.schema import empty
 from cadran.canonical.texts import ROW
 from cadran.engine.tables import readable
 from cadran.errors import CadranError, Issue, StoreError
+from cadran.jobs import costs
 from cadran.jobs.progress import silent
 from cadran.jobs.sync import as_issue, mappings_of
 from cadran.store import raw
@@ -183,7 +184,9 @@ class _Build:
         published = derive.tables({**now, "working_minutes": minutes}, settings, self._keep)
         for number, name in enumerate(ENTITIES):
             progress(COMPUTING, number, len(ENTITIES))
-            self.writer.create(name, published[name])
+            table = self.writer.create(name, published[name])
+            if name == "cost":
+                self.issues += costs.findings(self.writer.rows(costs.summary(table)).to_pylist()[0])
             self.counts[name] = self.writer.count(name)
         for name in [*self.kept, *(f"_current_{name}" for name in now), *(f"_{name}" for name in now)]:
             self.writer.drop(name)
