@@ -135,6 +135,17 @@ def test_the_best_evidence_is_the_benchmark_shown():
     assert reading(figure(kpi(benchmarks=(weak, strong)), 300, 1000)).benchmark.source == "Survey"
 
 
+def test_a_benchmark_of_one_market_says_nothing_of_another():
+    american = Benchmark(Decimal("0.2"), None, "Survey", "A", 2024, market="US")
+    anywhere = Benchmark(Decimal("0.3"), None, "Blog", "C", 2026)
+    both = kpi(benchmarks=(american, anywhere))
+    assert reading(figure(both, 300, 1000, segment={"market": "US"})).benchmark.source == "Survey"
+    assert reading(figure(both, 300, 1000, segment={"market": "FR"})).benchmark.source == "Blog"
+    assert reading(figure(both, 300, 1000)).benchmark.source == "Survey"
+    only = kpi(benchmarks=(american,))
+    assert reading(figure(only, 300, 1000, segment={"market": "FR"})).benchmark is None
+
+
 def test_a_survival_kpi_reads_the_median_or_says_that_it_is_not_reached():
     """T-13, T-57, T-70."""
     hours = kpi(unit="hours", direction="down", interval="survival", kind="simple")

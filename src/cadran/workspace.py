@@ -19,7 +19,6 @@ from cadran.engine.late import late
 from cadran.engine.query import Context
 from cadran.engine.run import answers, rows
 from cadran.insights.attribution import attribute
-from cadran.insights.blame import blame_of
 from cadran.insights.drivers import drivers_of
 from cadran.insights.judge import read
 from cadran.store.shelf import shelf_of
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from cadran.engine.result import Rows
     from cadran.errors import Issue
     from cadran.insights.attribution import Attribution
-    from cadran.insights.blame import Blame
     from cadran.insights.change import Drivers
     from cadran.insights.reading import Readings
     from cadran.store.warehouse import Snapshot, SnapshotMeta
@@ -110,17 +108,6 @@ class View:
         """
         context = self._context()
         return drivers_of(
-            self.catalogue, query, lambda asked: answers(self.catalogue, [asked], self._warehouse, context)[0]
-        )
-
-    def blame(self, query: KpiQuery) -> Blame:
-        """Which segment is to blame for the rate of the last whole period, or that nothing tells.
-
-        Raises:
-            QueryError: The question has not one KPI, or one that is no rate of counts.
-        """
-        context = self._context()
-        return blame_of(
             self.catalogue, query, lambda asked: answers(self.catalogue, [asked], self._warehouse, context)[0]
         )
 

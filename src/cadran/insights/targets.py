@@ -25,9 +25,17 @@ def target_of(figure: Figure) -> Target | None:
 
 
 def benchmark_of(figure: Figure) -> Benchmark | None:
-    """The benchmark that applies to the figure: the closest segment, then the best evidence, then the newest."""
-    apply = [b for b in figure.kpi.benchmarks if _covers(b.segment, figure.segment)]
+    """The benchmark that applies to the figure: the closest segment, then the best evidence, then the newest.
+
+    What is known of one market says nothing of the figure of another.
+    """
+    apply = [b for b in figure.kpi.benchmarks if _covers(b.segment, figure.segment) and _in_market(b, figure)]
     return max(apply, key=lambda b: (len(b.segment), -"ABC".index(b.grade), b.year or 0), default=None)
+
+
+def _in_market(benchmark: Benchmark, figure: Figure) -> bool:
+    market = figure.segment.get("market", benchmark.market)
+    return benchmark.market in ("", market)
 
 
 def verdict_of(value: Number | None, interval: Interval | None, target: Target | None, direction: Direction) -> Verdict:

@@ -19,14 +19,16 @@ from cadran.catalogue.exchange.sql import roles_of, row_value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cadran.canonical.entities import Column
     from cadran.catalogue.definition import Catalogue, Kpi
     from cadran.catalogue.exchange.report import Exported
 
-CUBE = "{CUBE}"
+#: How a cube names its own table, and the name that stands for it while SQL is put together.
+CUBE, PLACEHOLDER = "{CUBE}.", "cadran_cube"
 _TYPES = {"int": "number", "float": "number", "bool": "boolean", "date": "time", "money": "number", "decimal": "number"}
 #: Losses that would make it another figure.
-FATAL = frozenset({"survival", "estimate", "at_end", "two_days", "two_tables", "inputs", "unknown_key", "balance"})
+FATAL = frozenset(
+    {"survival", "estimate", "trailing", "at_end", "two_days", "two_tables", "inputs", "unknown_key", "balance"}
+)
 
 
 def to_cube(catalogue: Catalogue) -> Export:
@@ -57,12 +59,15 @@ def _is_balance(kpi: Kpi) -> bool:
 
 def _cube(entity: str, kpis: list[Kpi], told: dict[str, Exported], catalogue: Catalogue) -> str:
     columns = published_columns(entity)
-    dimensions = [_dimension(c) for c in columns if c.type == "date" or c.name in catalogue.dimensions]
+    days = {column.name: column.name for column in columns if column.type == "date"}
+    kinds = {column.name: column.type for column in columns}
+    broken = {name: each.columns[entity] for name, each in catalogue.dimensions.items() if entity in each.columns}
+    dimensions = [_dimension(name, column, kinds[column]) for name, column in {**days, **broken}.items()]
     if any(column.name == "id" for column in columns):
-        dimensions.insert(0, {"name": "id", "sql": f"{CUBE}.id", "type": "string", "primary_key": True})
+        dimensions.insert(0, {"name": "id", "sql": f"{CUBE}id", "type": "string", "primary_key": True})
     here = [kpi for kpi in kpis if tables_of(kpi, catalogue)[:1] == [entity]]
     measures = [_measure(kpi, catalogue) for kpi in here if told[kpi.id].status != "none"]
-    left_out = {kpi.id: contract_of(kpi) for kpi in here if told[kpi.id].status == "none"}
+    left_out = {kpi.id: _literal(contract_of(kpi)) for kpi in here if told[kpi.id].status == "none"}
     cube: dict[str, Any] = {
         "name": entity,
         "sql_table": entity,
@@ -75,15 +80,14 @@ def _cube(entity: str, kpis: list[Kpi], told: dict[str, Exported], catalogue: Ca
     return yaml.safe_dump({"cubes": [cube]}, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _dimension(column: Column) -> dict[str, Any]:
-    source = f"{CUBE}.{column.name}"
-    kind = _TYPES.get(column.type, "string")
+def _dimension(name: str, column: str, kind: str) -> dict[str, Any]:
+    source, told = f"{CUBE}{column}", _TYPES.get(kind, "string")
     # Cube takes days for midnights
-    return {"name": column.name, "sql": f"CAST({source} AS TIMESTAMP)" if kind == "time" else source, "type": kind}
+    return {"name": name, "sql": f"CAST({source} AS TIMESTAMP)" if told == "time" else source, "type": told}
 
 
 def _measure(kpi: Kpi, catalogue: Catalogue) -> dict[str, Any]:
-    meta = {"cadran": contract_of(kpi), "time_dimension": ", ".join(times_of(kpi, catalogue))}
+    meta = {"cadran": _literal(contract_of(kpi)), "time_dimension": ", ".join(times_of(kpi, catalogue))}
     told = {
         "name": kpi.id,
         "title": kpi.name("en"),
@@ -91,7 +95,21 @@ def _measure(kpi: Kpi, catalogue: Catalogue) -> dict[str, Any]:
         "meta": meta,
     }
     if not _is_balance(kpi):
-        return {**told, "type": "number", "sql": metric_sql(kpi, catalogue, CUBE)}
+        return {**told, "type": "number", "sql": _own(metric_sql(kpi, catalogue, PLACEHOLDER))}
     role = roles_of(kpi)["numerator"]
-    rows = row_value(role.condition, role.measure.expr or "1", CUBE)
+    rows = _own(row_value(role.condition, role.measure.expr or "1", PLACEHOLDER))
     return {**told, "type": "sum", "sql": rows, "rolling_window": {"trailing": "unbounded", "offset": "end"}}
+
+
+def _literal(value: Any) -> Any:
+    """Plain values whose braces Cube does not take for references."""
+    if isinstance(value, dict):
+        return {key: _literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return value.replace("{", "\\{").replace("}", "\\}") if isinstance(value, str) else value
+
+
+def _own(sql: str) -> str:
+    """SQL in which the cube's table is named as Cube names it."""
+    return sql.replace(f"{PLACEHOLDER}.", CUBE)

@@ -14,7 +14,7 @@ from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.catalogue.exchange.contract import contract_of
 from cadran.catalogue.exchange.report import Export, Loss, common_losses, newest, verdict
 from cadran.catalogue.exchange.rows import entities_of, input_losses, leaves_of, used_inputs, window_loss
-from cadran.catalogue.exchange.sql import roles_of, row_value, safe_division, substituted
+from cadran.catalogue.exchange.sql import RATIO, guarded, roles_of, row_value, safe_division, substituted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cadran.catalogue.exchange.sql import Role
 
 #: Losses that would make it another figure.
-FATAL = frozenset({"survival", "estimate", "inputs", "unknown_key"})
+FATAL = frozenset({"survival", "estimate", "trailing", "inputs", "unknown_key"})
 SPINE = "cadran_time_spine"
 _AGGREGATIONS = {"mean": "average"}
 _SPINE_SQL = """\
@@ -64,7 +64,7 @@ def _losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
     yield from input_losses(kpi, leaves)
     yield from window_loss(leaves)
     roles = [role for leaf in leaves for role in roles_of(leaf).values()]
-    if any(role.measure.agg == "sum" and not role.measure.balance for role in roles):
+    if any(role.measure.agg == "sum" and not role.measure.balance and not role.measure.required for role in roles):
         yield Loss("all_unknown")
 
 
@@ -145,20 +145,20 @@ def _metrics(kpi: Kpi) -> Iterator[dict[str, Any]]:
     }
     if kpi.kind == "derived":
         inputs = used_inputs(kpi)
-        formula = safe_division(substituted(kpi.expression, inputs))
+        formula = safe_division(substituted(guarded(kpi, kpi.expression), inputs))
         params = {"expr": formula, "metrics": [{"name": name} for name in dict.fromkeys(inputs.values())]}
         yield {"name": kpi.id, **told, "type": "derived", "type_params": params}
         return
     roles = roles_of(kpi)
-    guarded = [name for name, role in roles.items() if role.missing]
-    if len(roles) == 1 and not guarded:
+    unrated = [name for name, role in roles.items() if role.missing]
+    if len(roles) == 1 and not unrated:
         yield {"name": kpi.id, **told, **_of_measure(kpi, "numerator", roles["numerator"])}
         return
     for name, role in roles.items():
         yield _part(kpi, name, _of_measure(kpi, name, role))
         if role.missing:
             yield _part(kpi, f"{name}_without_rate", _of_measure(kpi, f"{name}_without_rate", role))
-    yield {"name": kpi.id, **told, **_whole(kpi, list(roles), guarded)}
+    yield {"name": kpi.id, **told, **_whole(kpi, list(roles), unrated)}
 
 
 def _part(kpi: Kpi, name: str, metric: dict[str, Any]) -> dict[str, Any]:
@@ -168,8 +168,8 @@ def _part(kpi: Kpi, name: str, metric: dict[str, Any]) -> dict[str, Any]:
 
 def _of_measure(kpi: Kpi, name: str, role: Role) -> dict[str, Any]:
     """A metric that is one measure: summed up to the end of the period for a balance."""
-    is_count = name.endswith("without_rate") or role.measure.agg in ("count", "count_distinct", "sum")
-    filled = {"fill_nulls_with": 0, "join_to_timespine": True} if is_count else {}
+    is_total = role.measure.agg in ("count", "count_distinct", "sum") and not role.measure.required
+    filled = {"fill_nulls_with": 0, "join_to_timespine": True} if is_total or name.endswith("without_rate") else {}
     params: dict[str, Any] = {"measure": {"name": f"{kpi.id}_{name}", **filled}}
     if not role.measure.balance:
         return {"type": "simple", "type_params": params}
@@ -177,12 +177,13 @@ def _of_measure(kpi: Kpi, name: str, role: Role) -> dict[str, Any]:
     return {"type": "cumulative", "type_params": {**params, "cumulative_type_params": {"period_agg": "last"}}}
 
 
-def _whole(kpi: Kpi, roles: list[str], guarded: list[str]) -> dict[str, Any]:
-    """A ratio; and nothing where a part has rows without an exchange rate (rule G-14)."""
-    names = {name: f"{kpi.id}_{name}" for name in (*roles, *(f"{each}_without_rate" for each in guarded))}
-    if not guarded:
+def _whole(kpi: Kpi, roles: list[str], unrated: list[str]) -> dict[str, Any]:
+    """A ratio; and nothing where a part has rows without an exchange rate (rule G-14), or a note says so."""
+    names = {name: f"{kpi.id}_{name}" for name in (*roles, *(f"{each}_without_rate" for each in unrated))}
+    if not unrated and not any(note.undefined for note in kpi.notes):
         return {"type": "ratio", "type_params": {name: {"name": names[name]} for name in roles}}
-    value = "numerator * 1.0 / NULLIF(denominator, 0)" if len(roles) == 2 else "numerator"
-    without = " + ".join(f"{each}_without_rate" for each in guarded)
+    value = guarded(kpi, RATIO if len(roles) == 2 else "numerator")
+    if unrated:
+        value = f"CASE WHEN {' + '.join(f'{each}_without_rate' for each in unrated)} = 0 THEN {value} END"
     inputs = [{"name": metric, "alias": name} for name, metric in names.items()]
-    return {"type": "derived", "type_params": {"expr": f"CASE WHEN {without} = 0 THEN {value} END", "metrics": inputs}}
+    return {"type": "derived", "type_params": {"expr": value, "metrics": inputs}}

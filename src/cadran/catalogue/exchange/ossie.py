@@ -39,7 +39,9 @@ _TYPES = {
     "decimal": "Decimal",
 }
 #: Losses that would make it another figure.
-FATAL = frozenset({"survival", "estimate", "at_end", "balance", "two_days", "two_tables", "inputs", "unknown_key"})
+FATAL = frozenset(
+    {"survival", "estimate", "trailing", "at_end", "balance", "two_days", "two_tables", "inputs", "unknown_key"}
+)
 
 
 def to_ossie(catalogue: Catalogue, *, name: str = "cadran") -> Export:

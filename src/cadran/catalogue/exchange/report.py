@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -21,11 +21,14 @@ _KNOWN_KPI = frozenset(
         *("descriptions", "formula", "numerator", "denominator", "n", "expression", "inputs", "window_days"),
         *("dimensions", "default_by", "grains", "scope", "sources", "owner", "team", "funnel", "cadence", "min_n"),
         *("targets", "benchmarks", "alerts", "hypothesis", "interval", "variants", "is_vanity", "oracle", "zone"),
-        *("where", "places"),
+        *("low", "high", "notes", "cost_lines", "trailing", "where", "places"),
     }
 )
 _KNOWN_MEASURE = frozenset(
-    {"entity", "agg", "expr", "where", "time", "event", "balance", "at_end", "missing", "places"}
+    {
+        *("entity", "agg", "expr", "where", "time", "event", "balance", "at_end"),
+        *("missing", "missing_what", "required", "places"),
+    }
 )
 #: Aggregations that SQL has a word for.
 WRITABLE = frozenset({"count", "sum", "mean", "count_distinct", "median", "min", "max"})
@@ -33,6 +36,7 @@ WRITABLE = frozenset({"count", "sum", "mean", "count_distinct", "median", "min",
 MESSAGES = {
     "survival": "A Kaplan-Meier median cannot be written in this format.",
     "estimate": "An estimate over cases that are partly open ({agg}) cannot be written in this format.",
+    "trailing": "Cadran does not write windows that end with each period ({window}) in this format.",
     "at_end": "Photographs such as month ends would be added up over a longer period.",
     "balance": "A balance at the end of a period would become the sum of what moved in it.",
     "two_days": "Its parts are dated by different days ({days}), and this format takes one.",
@@ -118,8 +122,8 @@ def measures_of(kpi: Kpi) -> dict[str, Measure]:
     return {role: measure for role, measure in found.items() if measure is not None}
 
 
-def common_losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
-    """What no format can say about a KPI, whatever its kind."""
+def cannot_write(kpi: Kpi) -> Iterator[Loss]:
+    """What keeps every format from computing a KPI."""
     keys = sorted(_unknown_keys(kpi, _KNOWN_KPI))
     for measure in measures_of(kpi).values():
         keys += sorted(_unknown_keys(measure, _KNOWN_MEASURE))
@@ -127,6 +131,13 @@ def common_losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
         yield Loss("unknown_key", {"keys": ", ".join(dict.fromkeys(keys))})
     for agg in {measure.agg for measure in measures_of(kpi).values()} - WRITABLE:
         yield Loss("survival") if agg == "survival" else Loss("estimate", {"agg": agg})
+    if kpi.trailing:
+        yield Loss("trailing", {"window": str(kpi.trailing)})
+
+
+def common_losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
+    """What no format can say about a KPI, whatever its kind."""
+    yield from cannot_write(kpi)
     if kpi.default_by:
         yield Loss("default_by", {"dims": ", ".join(kpi.default_by)})
     if kpi.zone:
@@ -150,7 +161,8 @@ def verdict(kpi: Kpi, losses: Iterable[Loss], fatal: frozenset[str]) -> Exported
 
 
 def _unknown_keys(part: Kpi | Measure, known: frozenset[str]) -> Iterator[str]:
-    """Keys with a value that this package has never heard of: what they mean must not be lost in silence."""
+    """Keys that this package has never heard of and that are set: what they mean must not be lost in silence."""
     for each in fields(part):
-        if each.name not in known and getattr(part, each.name):
+        default = each.default_factory() if each.default_factory is not MISSING else each.default
+        if each.name not in known and getattr(part, each.name) != default:
             yield each.name

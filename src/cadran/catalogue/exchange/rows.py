@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadran.canonical.entities import ENTITIES
-from cadran.catalogue.exchange.report import WRITABLE, Loss, measures_of
-from cadran.catalogue.exchange.sql import roles_of, safe_division, substituted, value_sql
+from cadran.catalogue.exchange.report import Loss, cannot_write
+from cadran.catalogue.exchange.sql import guarded, roles_of, safe_division, substituted, value_sql
 from cadran.catalogue.expression import column_names, parse
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def leaves_of(kpi: Kpi, catalogue: Catalogue) -> Iterator[Kpi]:
 
 
 def used_inputs(kpi: Kpi) -> dict[str, str]:
-    """The KPI behind each name of a derived KPI's formula."""
-    tree = parse(kpi.expression, dict.fromkeys(kpi.inputs, "number"), "number", where=kpi.where)
+    """The KPI behind each name that a derived KPI's formula needs."""
+    tree = parse(guarded(kpi, kpi.expression), dict.fromkeys(kpi.inputs, "number"), "number", where=kpi.where)
     return {name: kpi.inputs[name] for name in dict.fromkeys(column_names(tree))}
 
 
@@ -57,7 +57,7 @@ def metric_sql(kpi: Kpi, catalogue: Catalogue, table: str = "") -> str:
     if kpi.kind != "derived":
         return value_sql(kpi, table or (kpi.numerator.entity if kpi.numerator else ""))
     parts = {name: metric_sql(catalogue.kpi(other), catalogue, table) for name, other in used_inputs(kpi).items()}
-    return substituted(safe_division(kpi.expression), parts)
+    return substituted(safe_division(guarded(kpi, kpi.expression)), parts)
 
 
 def row_losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
@@ -78,8 +78,7 @@ def row_losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
 
 def input_losses(kpi: Kpi, leaves: Iterable[Kpi]) -> Iterator[Loss]:
     """What a KPI is computed from and no format can compute."""
-    others = [each for each in leaves if each.id != kpi.id]
-    cannot = [each.id for each in others if any(m.agg not in WRITABLE for m in measures_of(each).values())]
+    cannot = [each.id for each in leaves if each.id != kpi.id and any(cannot_write(each))]
     if cannot:
         yield Loss("inputs", {"names": ", ".join(cannot)})
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Aggregations that an amount without an exchange rate would falsify.
 _OF_AMOUNTS = ("sum", "mean", "median", "min", "max")
+#: A ratio over its parts: nothing where the denominator is 0 (rule G-1).
+RATIO = "numerator * 1.0 / NULLIF(denominator, 0)"
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,13 @@ def value_sql(kpi: Kpi, table: str) -> str:
     """
     roles = roles_of(kpi)
     parts = {name: aggregate(role, table) for name, role in roles.items()}
-    if "denominator" not in parts:
-        return parts["numerator"]
-    return f"{parts['numerator']} * 1.0 / NULLIF({parts['denominator']}, 0)"
+    return substituted(guarded(kpi, RATIO if "denominator" in parts else "numerator"), parts)
+
+
+def guarded(kpi: Kpi, formula: str) -> str:
+    """A formula that has no value where a note of the contract takes it away."""
+    taken = " OR ".join(f"({note.when})" for note in kpi.notes if note.undefined)
+    return f"CASE WHEN NOT COALESCE({taken}, FALSE) THEN {formula} END" if taken else formula
 
 
 def aggregate(role: Role, table: str) -> str:
@@ -89,8 +95,7 @@ def column_sql(text: str, table: str) -> str:
         table: What stands before a column's name, without the dot; empty for nothing.
     """
     written: str = _portable(sqlglot.parse_one(text, dialect="duckdb"), table).sql(dialect="duckdb")
-    # a quoted name stands for a placeholder such as Cube's {CUBE}, which is no name of SQL
-    return written.replace(f'"{table}".', f"{table}.")
+    return written
 
 
 def safe_division(text: str) -> str:
@@ -146,7 +151,9 @@ def _aggregate(role: Role, table: str) -> str:
         case "count_distinct":
             return f"COUNT(DISTINCT {rows})"
         case "sum":
-            return f"CASE WHEN {_count(condition, role.time, table)} = 0 THEN 0 ELSE SUM({rows}) END"
+            total = f"SUM({rows})"
+            none = f"{_count(condition, role.time, table)} = 0"
+            return total if measure.required else f"CASE WHEN {none} THEN 0 ELSE {total} END"
         case "median":
             return f"PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY {rows})"
         case "mean":
@@ -160,7 +167,7 @@ def _portable(tree: exp.Expr, table: str) -> exp.Expr:
 
     def told(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and table and not node.table:
-            return exp.column(node.name, table=exp.to_identifier(table, quoted=not table.isidentifier()))
+            return exp.column(node.name, table=table)
         if isinstance(node, exp.Is) and isinstance(node.expression, exp.Boolean):
             # `x IS FALSE` is true where x is known and false
             wanted = bool(node.expression.this)

@@ -21,6 +21,8 @@ _INTERVALS = {
     "median": "Its interval is that of a median by ranks, at 95 %.",
     "survival": "Its interval is Brookmeyer and Crowley's for a Kaplan-Meier median, at 95 %.",
     "incidence": "Its interval adds what is not known yet of open cases to what varies by chance, at 95 %.",
+    "range": "Its interval is the range of what is not known, such as unknown sources.",
+    "lifetime": "Its interval comes from that of the rate of loss, at 95 %.",
     "none": "It has no interval: it is known exactly, or computed from others.",
 }
 
@@ -59,6 +61,10 @@ def _amounts_and_days(kpi: Kpi) -> Iterator[Case]:
         yield "An amount without an exchange rate makes it undefined; the rows are named.", {}
     if any(role.measure.at_end for role in roles):
         yield "A longer period is measured on its last month end, not on the sum of its months.", {}
+    if any(role.measure.required for role in roles):
+        yield "A period without any record is unknown, not 0.", {}
+    if kpi.trailing:
+        yield "Flows count over {window} that end with each period.", {"window": str(kpi.trailing)}
     if kpi.default_by:
         yield "It is always told by {dims}.", {"dims": ", ".join(kpi.default_by)}
     if kpi.zone:

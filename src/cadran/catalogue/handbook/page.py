@@ -64,7 +64,7 @@ class Page:
         yield [table(("", ""), self._facts())]
         yield self._section("Formula", [self._told(kpi.formula), *self._expression()])
         yield self._section("Population", [self._told(kpi.scope), *self._measures()])
-        yield self._section("Edge cases", [bullets(self.say(text, **params) for text, params in edge_cases(kpi))])
+        yield self._section("Edge cases", [bullets(self._cases())])
         yield self._section("Targets", [bullets(self._targets())])
         yield self._section("Benchmarks", self._benchmarks())
         yield self._section("Alerts", [bullets(self._alert(rule) for rule in kpi.alerts)])
@@ -130,6 +130,10 @@ class Page:
     def _computed(self, measure: Measure) -> tuple[str, str]:
         value = f"{measure.agg}({' '.join(measure.expr.split()) or '*'})"
         return f"`{value}`", f"`{' '.join(measure.where.split())}`" if measure.where else self.say("all")
+
+    def _cases(self) -> Iterator[str]:
+        yield from (self.say(text, **params) for text, params in edge_cases(self.kpi))
+        yield from (f"`{' '.join(note.when.split())}`{self._colon()}{self._told(note.text)}" for note in self.kpi.notes)
 
     def _targets(self) -> Iterator[str]:
         for target in self.kpi.targets:
