@@ -38,7 +38,9 @@ Rows = list[dict[str, Any]]
 
 
 class MemoryWarehouse:
-    """A warehouse of the rows given, by entity or `landed_<entity>`."""
+    """A warehouse of the rows given, by entity or `landed_<entity>`, read as a published snapshot is."""
+
+    fuses = True
 
     def __init__(
         self, *, known_at: dt.datetime = KNOWN_AT, zone: ZoneInfo = PARIS, issues: tuple[Issue, ...] = (), **rows: Rows

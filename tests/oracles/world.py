@@ -45,6 +45,8 @@ class World:
         rows: Rows by entity; an entity that is left out is an empty table.
     """
 
+    fuses = True  # as a published snapshot
+
     def __init__(self, rows: dict[str, list[Row]], *, known_at: datetime = KNOWN_AT) -> None:
         self.connection = duckdb.connect()
         for name in ENTITIES:

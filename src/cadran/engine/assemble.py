@@ -6,7 +6,7 @@ floats, from exact parts. A period without rows counts 0 and sums 0, but has no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cadran.catalogue.definition import Kpi
-    from cadran.engine.components import Components, Segment
+    from cadran.engine.aggregate import Slot
+    from cadran.engine.components import Components, Found
     from cadran.engine.result import Number
+    from cadran.engine.sheet import Segment
     from cadran.engine.span import Known
-    from cadran.engine.trailing import History, WindowedComponents
+    from cadran.engine.trailing import FoundOverWindows, History, WindowedComponents
     from cadran.period import Period
 
 NO_CASE = "There is no case in this period."
@@ -59,6 +61,24 @@ class Assembler:
     currency: str
     known: Known
     history: History | None = None
+    _found: dict[Any, tuple[Slot, Found | FoundOverWindows | None]] = field(default_factory=dict, repr=False)
+    _partial: dict[int, tuple[Period, bool]] = field(default_factory=dict, repr=False)
+
+    def find(self, kpi: Kpi, dims: tuple[str, ...], slot: Slot) -> Found | FoundOverWindows | None:
+        """Where a component of a KPI is, or None when it was not asked for; looked up once."""
+        # the slot is kept beside what was found, so that an identity stands for one part only
+        key = (id(slot[0]), id(slot[1]), slot[2], dims, kpi.zone)
+        if key not in self._found:
+            self._found[key] = (slot, self.components.find(group_of(slot[0], kpi, dims), slot))
+        return self._found[key][1]
+
+    def period(self, place: int) -> tuple[Period, bool]:
+        """What counts of a period, and whether it was not over when the data was read."""
+        if place not in self._partial:
+            span = self.components.span
+            period = span.periods[place]
+            self._partial[place] = (span.counted(period), span.is_partial(period, self.known))
+        return self._partial[place]
 
     def segments(self, name: str, dims: tuple[str, ...]) -> list[Segment]:
         """The segments of a KPI that appear in the span, in alphabetical order, "not given" last."""
@@ -115,11 +135,11 @@ class _Cell:
 
     def get(self, part: Part, name: str, other: Part | None = None) -> Number:
         """A component of a part; 0 where no row gave it."""
-        group = group_of(part, self.kpi, self.dims)
-        return self.assembler.components.get(group, (part, other, name), self.place, self.segment) or 0
+        found = self.assembler.find(self.kpi, self.dims, (part, other, name))
+        return (found.at(self.place, self.segment) if found else 0) or 0
 
     def has(self, part: Part, name: str, other: Part | None = None) -> bool:
-        return self.assembler.components.has(group_of(part, self.kpi, self.dims), (part, other, name))
+        return self.assembler.find(self.kpi, self.dims, (part, other, name)) is not None
 
     def amount(self, part: Part) -> Amount:
         """The value of a part."""
@@ -279,9 +299,7 @@ class _Cell:
     def _made(self, amount: Amount, *, n: int, **more: Any) -> Figure:
         names = more.get("parts") or {name: more[name] for name in ("numerator", "denominator") if name in more}
         amount, notes = noted(self.kpi, amount, {**names, "n": n}, self.assembler.currency)
-        span = self.assembler.components.span
-        period = span.periods[self.place]
-        counted = span.counted(period)
+        counted, is_partial = self.assembler.period(self.place)
         window, history_from = self.assembler.reach(self.kpi, self.place)
         return Figure(
             kpi=self.kpi,
@@ -293,7 +311,7 @@ class _Cell:
             status="undefined" if amount.reason else "ok",
             reason=amount.reason,
             reason_params=amount.params,
-            partial=span.is_partial(period, self.assembler.known) or history_from is not None,
+            partial=is_partial or history_from is not None,
             window=window,
             history_from=history_from,
             definitions=self.assembler.definitions(self.kpi, self.place),

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     #: A KPI and the dimensions that break it down.
     Leaf = tuple[Kpi, tuple[str, ...]]
+    #: What each group must give, and one of the KPIs that need it.
+    Needs = Mapping[Group, tuple[Kpi, tuple[Slot, ...]]]
 
 #: Digits kept of a duration, so that equal durations meet.
 DURATION_DIGITS = 4
@@ -50,15 +52,15 @@ class Scan:
 
     Attributes:
         group: What it scans.
-        expression: Its Ibis expression; columns `PERIOD`, the dimensions ``p_dim0…``, for
-            photographs `DAY`, and one column per slot.
+        expression: Its Ibis expression, or None when it was read otherwise; columns `PERIOD`, the
+            dimensions ``p_dim0…``, for photographs `DAY`, and one column per slot.
         slots: Column of each component.
         photos: For photographs, the expression of the days on which they are taken.
         photo_names: Column of `photos` for each predicate.
     """
 
     group: Group
-    expression: ir.Table
+    expression: ir.Table | None
     slots: Mapping[Slot, str]
     photos: ir.Table | None = None
     photo_names: Mapping[str, str] = field(default_factory=dict)
@@ -73,7 +75,7 @@ class Curve:
 
     group: Group
     part: Part
-    expression: ir.Table
+    expression: ir.Table | None
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class Planner:
     context: Context
     known: Known
 
-    def plan(self, leaves: Iterable[Leaf], span: Span) -> Plan:
-        """The statements for KPIs, each with its dimensions, over a span; derived ones bring their inputs."""
+    def needs(self, leaves: Iterable[Leaf]) -> Needs:
+        """What each group must give for KPIs, each with its dimensions; derived ones bring their inputs."""
         slots: dict[Group, dict[Slot, str]] = {}
         owners: dict[Group, Kpi] = {}
         for kpi, dims in leaves:
@@ -111,10 +113,13 @@ class Planner:
             if kpi.interval in ("mean", "delta") and parts.numerator:
                 group = group_of(parts.numerator, kpi, dims)
                 self._add(slots, owners, kpi, group, moment_slots(parts.pair, parts.numerator))
+        return {group: (owners[group], tuple(found)) for group, found in slots.items()}
+
+    def plan(self, needs: Needs, span: Span) -> Plan:
+        """The statements that give what groups need over a span."""
         scans: list[Scan] = []
         curves: list[Curve] = []
-        for group, found in slots.items():
-            kpi = owners[group]
+        for group, (kpi, found) in needs.items():
             curves += [self._curve(group, slot[0], kpi, span) for slot in found if slot[2] in CURVES]
             names = {slot: f"c{place}" for place, slot in enumerate(s for s in found if s[2] not in CURVES)}
             if names:

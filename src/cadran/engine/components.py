@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.compute as pc
 
 from cadran.engine.aggregate import DAY
 from cadran.engine.compile import ENDED, PERIOD, VALUE, N, dim_names
+from cadran.engine.curves import Curves, curves_of
 from cadran.engine.outcomes import Watched
 from cadran.engine.periods import key_of
-from cadran.engine.result import Durations
+from cadran.engine.sheet import Column, Sheet, coded, column_of, placed, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date
 
     import pyarrow as pa
 
@@ -23,14 +26,34 @@ if TYPE_CHECKING:
     from cadran.engine.compile import Curve, Scan
     from cadran.engine.parts import Group, Part
     from cadran.engine.periods import Key
+    from cadran.engine.result import Durations
+    from cadran.engine.sheet import Segment
     from cadran.engine.span import Span
     from cadran.period import Calendar
 
-Segment = tuple[str | None, ...]
 #: Components that say that a segment has cases.
 _PRESENT = ("matched", "missing", "cohort")
 #: How many ids a message names.
 SHOWN_IDS = 5
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a component is.
+
+    Attributes:
+        sheet: Rows of its group.
+        column: Its column.
+        photo: Predicate of the photographs it is read on, or empty.
+    """
+
+    sheet: Sheet
+    column: int
+    photo: str
+
+    def at(self, place: int, segment: Segment) -> Any:
+        """Its value in one period and segment, or None where no row gave it."""
+        return self.sheet.get(self.column, self.photo, place, segment)
 
 
 @dataclass
@@ -45,9 +68,9 @@ class Components:
     span: Span
     calendar: Calendar
     _slots: dict[Group, dict[Slot, int]] = field(default_factory=dict)
-    _rows: dict[Group, dict[tuple[int, Segment], list[Any]]] = field(default_factory=dict)
-    _present: dict[tuple[Group, Part], set[Segment]] = field(default_factory=lambda: defaultdict(set))
-    _curves: dict[tuple[Group, Part], dict[tuple[int, Segment], dict[float, list[int]]]] = field(default_factory=dict)
+    _sheets: dict[Group, Sheet] = field(default_factory=dict)
+    _present: dict[tuple[Group, Part], set[Segment]] = field(default_factory=dict)
+    _curves: dict[tuple[Group, Part], Curves] = field(default_factory=dict)
     _watched: dict[tuple[Group, Part], Watched] = field(default_factory=lambda: defaultdict(Watched))
     _photos: dict[tuple[Group, str], set[int]] = field(default_factory=dict)
     _missing: dict[tuple[Group, Part], list[tuple[Key, Segment, str]]] = field(default_factory=dict)
@@ -59,103 +82,84 @@ class Components:
     def add_scan(self, scan: Scan, table: pa.Table, photos: pa.Table | None = None) -> None:
         """Take in the rows of a scan, and for photographs the days on which they were taken."""
         self._slots[scan.group] = {slot: place for place, slot in enumerate(scan.slots)}
-        columns = [table[name].to_pylist() for name in scan.slots.values()]
-        rows = list(zip(*columns, strict=True)) if columns else []
-        keys, segments = table[PERIOD].to_pylist(), _segments(scan.group, table)
+        columns = [column_of(table[name]) for name in scan.slots.values()]
+        codes, segments = coded(table, dim_names(scan.group))
         if scan.group.mode == "balance":
-            found = self._running(keys, segments, rows)
-        elif photos is not None:
-            found = self._on_photo(scan, keys, segments, rows, table[DAY].to_pylist(), photos)
-        else:
-            found = {
-                (self._places[key], segment): list(row)
-                for key, segment, row in zip(keys, segments, rows, strict=True)
-                if key in self._places
-            }
-        self._rows[scan.group] = found
-        self._note_present(scan, found)
+            self._sheets[scan.group] = self._running(table[PERIOD], codes, segments, columns)
+            return
+        shape = (len(self._keys), len(segments))
+        places = placed(table[PERIOD], self._places)
+        rows = {"": rows_of(places, codes, shape)}
+        if photos is not None:
+            rows = {}
+            days = np.asarray(table[DAY].cast("int32"), dtype=np.int64) if table.num_rows else np.zeros(0, np.int64)
+            for text, name in scan.photo_names.items():
+                taken = self._taken(scan.group, text, photos[PERIOD], photos[name])
+                rows[text] = rows_of(np.where(taken[places] == days, places, -1), codes, shape)
+        self._sheets[scan.group] = Sheet(segments, columns, rows)
 
     def _running(
-        self, keys: list[Key], segments: list[Segment], rows: list[tuple[Any, ...]]
-    ) -> dict[tuple[int, Segment], list[Any]]:
+        self, keys: pa.ChunkedArray, codes: np.ndarray[Any, Any], segments: list[Segment], columns: list[Column]
+    ) -> Sheet:
         """For every period, the sum of all rows up to its end: an opening balance and what moved since."""
-        by_key: dict[Any, list[tuple[Segment, tuple[Any, ...]]]] = defaultdict(list)
-        for key, segment, row in zip(keys, segments, rows, strict=True):
-            by_key[key].append((segment, row))
-        sums: dict[Segment, list[Any]] = {}
-        waiting = sorted(by_key, reverse=True)
-        found: dict[tuple[int, Segment], list[Any]] = {}
-        for place, last in enumerate(self._keys):
-            while waiting and waiting[-1] <= last:
-                for segment, row in by_key[waiting.pop()]:
-                    before = sums.get(segment, [0] * len(row))
-                    sums[segment] = [old + (new or 0) for old, new in zip(before, row, strict=True)]
-            found |= {(place, segment): values for segment, values in sums.items()}
-        return found
+        # a row counts from the first period whose key is not before its own
+        until = {key: bisect_left(self._keys, key) for key in pc.unique(keys).to_pylist()}
+        places = placed(keys, {key: place for key, place in until.items() if place < len(self._keys)})
+        shape = (len(self._keys), len(segments))
+        inside = places >= 0
+        cells = places[inside] * shape[1] + codes[inside]
+        chosen = [Column(c.values[inside], c.scale, None if c.valid is None else c.valid[inside]) for c in columns]
+        first = np.full(shape[1], shape[0])
+        np.minimum.at(first, codes[inside], places[inside])
+        rows = np.arange(shape[0] * shape[1]).reshape(shape)
+        rows = np.where(np.arange(shape[0])[:, None] >= first[None, :], rows, -1)
+        return Sheet(segments, [column.running(cells, *shape) for column in chosen], {"": rows})
 
-    def _on_photo(
-        self,
-        scan: Scan,
-        keys: list[Key],
-        segments: list[Segment],
-        rows: list[tuple[Any, ...]],
-        days: list[date],
-        photos: pa.Table,
-    ) -> dict[tuple[int, Segment], list[Any]]:
-        """The rows of the last photograph of each period; each part on its own last day."""
-        taken: dict[tuple[Any, str], date] = {}
-        for text, name in scan.photo_names.items():
-            by_key = dict(zip(photos[PERIOD].to_pylist(), photos[name].to_pylist(), strict=True))
-            taken |= {(key, text): day for key, day in by_key.items() if day is not None}
-            self._photos[scan.group, text] = {self._places[key] for key, _ in by_key.items() if (key, text) in taken}
-        texts = [slot[0].photo for slot in scan.slots]
-        found: dict[tuple[int, Segment], list[Any]] = {}
-        for key, segment, row, day in zip(keys, segments, rows, days, strict=True):
-            wanted = [taken.get((key, text)) == day for text in texts]
-            if any(wanted):
-                values = found.setdefault((self._places[key], segment), [None] * len(texts))
-                for place, is_wanted in enumerate(wanted):
-                    values[place] = row[place] if is_wanted else values[place]
-        return found
-
-    def _note_present(self, scan: Scan, found: dict[tuple[int, Segment], list[Any]]) -> None:
-        for place, (part, _, name) in enumerate(scan.slots):
-            if name in _PRESENT:
-                self._present[scan.group, part] |= {segment for (_, segment), row in found.items() if row[place]}
+    def _taken(self, group: Group, text: str, keys: pa.ChunkedArray, days: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+        """Shape (periods + 1,): the day of the photograph of each period, or -1; the last is for no period."""
+        taken = np.full(len(self._keys) + 1, -1, dtype=np.int64)
+        places = placed(keys, self._places)
+        numbers = days.cast("int32").to_pylist()
+        found = {place: day for place, day in zip(places.tolist(), numbers, strict=True) if day is not None}
+        self._photos[group, text] = set(found)
+        taken[list(found)] = list(found.values())
+        return taken
 
     def add_curve(self, curve: Curve, table: pa.Table) -> None:
         """Take in the durations or the outcomes of a part."""
         if curve.part.measure.agg == "incidence":
             self._add_outcomes(curve, table)
             return
-        found: dict[tuple[int, Segment], dict[float, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
-        columns = (table[name].to_pylist() for name in (PERIOD, VALUE, ENDED, N))
-        for segment, key, value, ended, n in zip(_segments(curve.group, table), *columns, strict=True):
-            if key in self._places:
-                found[self._places[key], segment][value][0 if ended else 1] += n
+        codes, segments = coded(table, dim_names(curve.group))
+        columns = (np.asarray(table[VALUE]), np.asarray(table[ENDED], dtype=bool), np.asarray(table[N]))
+        found = curves_of(placed(table[PERIOD], self._places), codes, segments, columns)
         self._curves[curve.group, curve.part] = found
-        self._present[curve.group, curve.part] |= {segment for _, segment in found}
+        self._present[curve.group, curve.part] = found.present()
 
     def _add_outcomes(self, curve: Curve, table: pa.Table) -> None:
         watched = self._watched[curve.group, curve.part]
         places = [self._places.get(key) for key in table[PERIOD].to_pylist()]
         watched.add(table, places, _segments(curve.group, table))
-        self._present[curve.group, curve.part] |= watched.segments()
+        self._present[curve.group, curve.part] = watched.segments()
 
     def add_missing(self, group: Group, part: Part, table: pa.Table) -> None:
         """Take in the ids of rows without a rate."""
         rows = zip(table[PERIOD].to_pylist(), _segments(group, table), table["p_id"].to_pylist(), strict=True)
         self._missing[group, part] = list(rows)
 
+    def find(self, group: Group, slot: Slot) -> Found | None:
+        """Where a component is, or None when it was not asked for."""
+        column = self._slots.get(group, {}).get(slot)
+        return None if column is None else Found(self._sheets[group], column, self._photo(group, slot))
+
     def get(self, group: Group, slot: Slot, place: int, segment: Segment) -> Any:
         """A component, or None where no row gave it; whole numbers are int, whatever the engine calls them."""
-        row = self._rows[group].get((place, segment))
-        value = None if row is None else row[self._slots[group][slot]]
-        return int(value) if isinstance(value, Decimal) and value.as_tuple().exponent == 0 else value
+        found = self.find(group, slot)
+        return found.at(place, segment) if found else None
 
-    def has(self, group: Group, slot: Slot) -> bool:
-        """True when a component was asked for."""
-        return slot in self._slots.get(group, {})
+    @staticmethod
+    def _photo(group: Group, slot: Slot) -> str:
+        return slot[0].photo if group.mode == "photo" else ""
 
     def has_photo(self, group: Group, part: Part, place: int) -> bool:
         """True when a photograph was taken in a period."""
@@ -163,9 +167,7 @@ class Components:
 
     def durations(self, group: Group, part: Part, place: int, segment: Segment) -> Durations:
         """The durations of a ``survival`` part."""
-        found = self._curves[group, part].get((place, segment), {})
-        times = sorted(found)
-        return Durations(tuple(times), tuple(found[time][0] for time in times), tuple(found[time][1] for time in times))
+        return self._curves[group, part].of(place, segment)
 
     def watched(self, group: Group, part: Part) -> Watched:
         """The outcomes of an ``incidence`` part."""
@@ -173,15 +175,21 @@ class Components:
 
     def segments(self, group: Group, part: Part) -> set[Segment]:
         """The segments in which a part has a case somewhere in the span."""
-        return self._present.get((group, part), set())
+        key = (group, part)
+        if key not in self._present:
+            slots = self._slots.get(group, {})
+            named = [(slot, column) for slot, column in slots.items() if slot[0] == part and slot[2] in _PRESENT]
+            found = [self._sheets[group].present(column, self._photo(group, slot)) for slot, column in named]
+            self._present[key] = set().union(*found)
+        return self._present[key]
 
     def without_rate(self) -> list[tuple[Group, Part]]:
         """The parts that have rows without a rate somewhere."""
         return [
-            (group, part)
+            (group, slot[0])
             for group, slots in self._slots.items()
-            for (part, _, name), place in slots.items()
-            if name == "missing" and any(row[place] for row in self._rows[group].values())
+            for slot, column in slots.items()
+            if slot[2] == "missing" and self._sheets[group].present(column, self._photo(group, slot))
         ]
 
     def ids_without_rate(self, group: Group, part: Part, place: int, segment: Segment) -> str:

@@ -6,11 +6,13 @@ as one list, so that parts on the same table and day share a scan whoever asks f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cadran.engine.assemble import Assembler
+from cadran.engine.compile import Curve
 from cadran.engine.components import Components
+from cadran.engine.fused import Fused, split
 from cadran.engine.trailing import (
     History,
     WindowedComponents,
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
-    from cadran.engine.compile import Leaf, Plan
+    from cadran.catalogue.definition import Kpi
+    from cadran.engine.aggregate import Slot
+    from cadran.engine.compile import Leaf, Needs
+    from cadran.engine.parts import Group
     from cadran.engine.question import Question
     from cadran.engine.span import Span
     from cadran.store.warehouse import Warehouse
@@ -70,24 +75,27 @@ class Frame:
 
     def _read(self) -> Components | WindowedComponents:
         calendar, leaves = self.question.context.calendar, list(self._leaves.values())
+        needs = self.question.planner.needs(leaves)
         lengths = trailing_lengths(leaves)
         if not lengths:
-            return self._counted(self.question.planner.plan(leaves, self.span), self.span)
+            return self._counted(needs, self.span)
         windows = windows_of(self.span, lengths, calendar)
-        plan = self.question.planner.plan(leaves, windows.pieces)
-        found = WindowedComponents(windows, self._counted(plan, windows.pieces))
-        for scan in plan.scans:
-            for part in parts_of_values(scan.group, scan.slots):
-                values = self.question.planner.values(scan.group, part, leaves[0][0], windows.pieces)
-                found.add_values(scan.group, part, self.execute(values))
+        found = WindowedComponents(windows, self._counted(needs, windows.pieces))
+        for group, (kpi, slots) in needs.items():
+            for part in parts_of_values(group, slots):
+                values = self.question.planner.values(group, part, kpi, windows.pieces)
+                found.add_values(group, part, self.execute(values))
         first = {each: self.execute(self.question.planner.first_of(*each)) for each in trailing_sources(leaves)}
         self._history = History(windows, calendar, {name: table["first"][0].as_py() for name, table in first.items()})
         return found
 
-    def _counted(self, plan: Plan, span: Span) -> Components:
-        """Runs every statement of a plan."""
+    def _counted(self, needs: Needs, span: Span) -> Components:
+        """Runs every statement that gives what groups need."""
         planner, owner = self.question.planner, next(iter(self._leaves.values()))[0]
         components = Components(span, self.question.context.calendar)
+        can_fuse = getattr(self.warehouse, "fuses", False) and not self.question.past
+        rest = self._read_fused(needs, components) if can_fuse else needs
+        plan = planner.plan(rest, span)
         for scan in plan.scans:
             photos = self.execute(scan.photos) if scan.photos is not None else None
             components.add_scan(scan, self.execute(scan.expression), photos)
@@ -97,6 +105,41 @@ class Frame:
             ids = planner.missing_ids(group, part, owner, span)
             components.add_missing(group, part, self.execute(ids))
         return components
+
+    def _read_fused(self, needs: Needs, components: Components) -> Needs:
+        """Read what can be read in one statement per table and day; what cannot."""
+        alike: dict[tuple[str, str, str], dict[Group, tuple[Kpi, tuple[Slot, ...]]]] = {}
+        for group, need in needs.items():
+            if not group.zone:
+                alike.setdefault((group.entity, group.time, group.mode), {})[group] = need
+        for groups in alike.values():
+            kpi = next(iter(groups.values()))[0]
+            slots = {group: slots for group, (_, slots) in groups.items()}
+            self._read_groups(Fused(self.question.planner, slots, kpi, components.span), components)
+        apart = {group: tuple(slot for slot in slots if slot[2] == "incidence") for group, (_, slots) in needs.items()}
+        return {group: (kpi, slots if group.zone else apart[group]) for group, (kpi, slots) in needs.items()}
+
+    def _read_groups(self, fused: Fused, components: Components) -> None:
+        photos, names = self._photos(fused) if fused.first.mode == "photo" else (None, {})
+        days = photos and sorted({day for name in names.values() for day in photos[name].to_pylist() if day})
+        sql, slots = fused.scan(days)
+        if slots:
+            for scan, rows in split(fused, self.statement(sql), slots):
+                components.add_scan(replace(scan, photo_names=names), rows, photos)
+        for part in fused.curved:
+            for scan, rows in split(fused, self.statement(fused.curve(part)), {}):
+                if (part, None, "survival") in fused.groups[scan.group]:
+                    components.add_curve(Curve(scan.group, part, None), rows)
+
+    def _photos(self, fused: Fused) -> tuple[pa.Table, dict[str, str]]:
+        texts = dict.fromkeys(slot[0].photo for slots in fused.groups.values() for slot in slots)
+        names = {text: f"d{place}" for place, text in enumerate(texts)}
+        return self.statement(fused.photos(names)), names
+
+    def statement(self, sql: str) -> pa.Table:
+        """The rows of a statement."""
+        self.statements.append(sql)
+        return self.warehouse.execute(sql)
 
     def execute(self, expression: ir.Table) -> pa.Table:
         """The rows of an expression, on the tables as they are or were."""

@@ -18,7 +18,7 @@ from cadran.engine.run import answers
 from cadran.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from cadran.catalogue.definition import Catalogue
@@ -166,7 +166,7 @@ def _change(
     )
 
 
-def _paired(old: tuple[Figure, ...], new: tuple[Figure, ...]) -> tuple[tuple[Figure | None, Figure | None], ...]:
+def _paired(old: Sequence[Figure], new: Sequence[Figure]) -> tuple[tuple[Figure | None, Figure | None], ...]:
     before, after = ({figure.key: figure for figure in figures} for figures in (old, new))
     keys = dict.fromkeys([*after, *before])
     return tuple((before.get(key), after.get(key)) for key in keys)

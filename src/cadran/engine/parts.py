@@ -20,6 +20,10 @@ Mode = Literal["flow", "balance", "photo"]
 #: Aggregations of which a ratio may be made, because its parts can be put together again.
 ADDITIVE = ("count", "sum")
 
+#: The parts of KPIs by identity: they are asked for again for every figure, and a KPI cannot be hashed.
+_KNOWN: dict[int, tuple[Kpi, Parts]] = {}
+_MOST_KNOWN = 2000
+
 
 @dataclass(frozen=True)
 class Part:
@@ -102,6 +106,15 @@ def parts_of(kpi: Kpi) -> Parts:
     Raises:
         DefinitionError: The KPI is not derived and has no numerator.
     """
+    known = _KNOWN.get(id(kpi))
+    if known is None or known[0] is not kpi:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        known = _KNOWN[id(kpi)] = (kpi, _made(kpi))
+    return known[1]
+
+
+def _made(kpi: Kpi) -> Parts:
     found = _parts(kpi)
     if kpi.trailing is None:
         return found

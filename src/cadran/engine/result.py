@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
     from cadran.catalogue.definition import Kpi
@@ -163,7 +163,7 @@ class KpiResult:
         knowledge: ``as_known`` for a question about what was known on a past day, else ``as_true``.
     """
 
-    figures: tuple[Figure, ...]
+    figures: Sequence[Figure]
     currency: str
     as_of: datetime
     snapshot: str

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cadran.engine.figures import Block, Figures
 from cadran.engine.frame import Frame, Frames, run
 from cadran.engine.parts import lineage_of, parts_of
 from cadran.engine.question import check_length, question
@@ -149,16 +150,12 @@ class _Run:
         """The answer, from frames that know all that is asked of them."""
         question = self.question
         assembler = frame.assembler(question)
-        figures = [
-            assembler.figure(name, place, dims, segment)
-            for name in question.query.kpis
-            for place, dims, segment in self.cells(assembler, name)
-        ]
+        figures = Figures([block for name in question.query.kpis for block in self.blocks(assembler, name)])
         earlier = self.earlier(before, pairs, figures) if before else {}
         lineage = self.lineage(assembler)
         ran = [*self.statements, *frame.statements, *(before.statements if before else ())]
         return KpiResult(
-            figures=tuple(figures),
+            figures=figures,
             currency=question.context.currency,
             as_of=self.as_of,
             snapshot=self.warehouse.meta.name,
@@ -169,11 +166,11 @@ class _Run:
             knowledge="as_known" if question.past else "as_true",
         )
 
-    def cells(self, assembler: Assembler, name: str) -> list[tuple[int, tuple[str, ...], tuple[str | None, ...]]]:
-        """Every period and segment of a KPI, in order."""
+    def blocks(self, assembler: Assembler, name: str) -> list[Block]:
+        """Every period of a KPI, in order, with its segments."""
         dims = [self.question.dims(versions[name]) for versions in assembler.versions]
         segments = {each: assembler.segments(name, each) for each in dict.fromkeys(dims)}
-        return [(place, each, segment) for place, each in enumerate(dims) for segment in segments[each]]
+        return [Block(assembler, name, place, each, segments[each]) for place, each in enumerate(dims)]
 
     def earlier(self, before: Frame, pairs: Mapping[date, Period], figures: Sequence[Figure]) -> dict[Key, Figure]:
         """The figure that each figure compares with, by the key of the later one."""

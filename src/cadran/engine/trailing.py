@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from cadran.catalogue.definition import Kpi
     from cadran.engine.aggregate import Slot
     from cadran.engine.compile import Leaf
-    from cadran.engine.components import Components, Segment
+    from cadran.engine.components import Components
     from cadran.engine.outcomes import Watched
     from cadran.engine.parts import Group, Part
+    from cadran.engine.sheet import Segment
     from cadran.period import Calendar, Grain, Trailing
 
     #: Table and day column.
@@ -206,9 +207,9 @@ class WindowedComponents:
             return next(taken, places.stop - 1)
         return places.stop - 1
 
-    def has(self, group: Group, slot: Slot) -> bool:
-        """True when a component was asked for."""
-        return self.pieces.has(group, slot)
+    def find(self, group: Group, slot: Slot) -> FoundOverWindows | None:
+        """Where a component is, or None when it was not asked for."""
+        return FoundOverWindows(self, group, slot) if self.pieces.find(group, slot) else None
 
     def has_photo(self, group: Group, part: Part, place: int) -> bool:
         """True when a photograph was taken in a period."""
@@ -243,6 +244,25 @@ class WindowedComponents:
             return self.pieces.ids_without_rate(group, part, self._last(group, part, place), segment)
         places = self.windows.places(part.trailing, place)
         return first_ids([name for each in places for name in self.pieces.ids(group, part, each, segment)])
+
+
+@dataclass(frozen=True)
+class FoundOverWindows:
+    """Where a component is, see `components.Found`.
+
+    Attributes:
+        components: Where it is looked up.
+        group: Its group.
+        slot: Its part and what is aggregated of it.
+    """
+
+    components: WindowedComponents
+    group: Group
+    slot: Slot
+
+    def at(self, place: int, segment: Segment) -> Any:
+        """Its value in one period and segment, or None where no row gave it."""
+        return self.components.get(self.group, self.slot, place, segment)
 
 
 def trailing_lengths(leaves: Iterable[Leaf]) -> set[Trailing]:

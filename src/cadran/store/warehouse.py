@@ -89,7 +89,10 @@ class DuckDBWarehouse:
     Attributes:
         meta: What the snapshot says of itself.
         files: What was read, one mapping of plain values per file.
+        fuses: Statements may be written in the SQL of DuckDB, which reads many breakdowns in one pass.
     """
+
+    fuses = True
 
     def __init__(self, path: Path) -> None:
         try:

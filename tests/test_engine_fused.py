@@ -1,0 +1,38 @@
+"""What is read in one pass over a table is what a statement per breakdown gives."""
+
+from datetime import date
+
+import pytest
+
+from cadran.catalogue.load import load_catalogue
+from cadran.engine.query import KpiQuery
+from cadran.engine.run import answers
+from oracles.world import context, random_world
+
+CATALOGUE, _ = load_catalogue()
+SPAN = {"start": date(2025, 9, 1), "end": date(2026, 3, 1)}
+
+
+def questions(*by, **more):
+    """The whole catalogue by those dimensions, always-broken-down KPIs apart."""
+    fits = [k[-1] for k in CATALOGUE.kpis.values() if set(by) <= {*k[-1].dimensions} and "month" in k[-1].grains]
+    sets = {bool(k.default_by): tuple(o.id for o in fits if bool(o.default_by) == bool(k.default_by)) for k in fits}
+    return [KpiQuery(names, by=by, grain="month", **SPAN, **more) for names in sets.values()]
+
+
+@pytest.fixture(scope="module")
+def world():
+    return random_world()
+
+
+@pytest.mark.slow
+def test_one_pass_gives_the_figures_of_a_statement_per_breakdown(world, monkeypatch):
+    asked = [*questions(), *questions("segment"), *questions("owner", "segment")]
+    asked += questions("is_target", where=("segment = SMB",))
+    together = answers(CATALOGUE, asked, world, context())
+    monkeypatch.setattr(type(world), "fuses", False)
+    apart = answers(CATALOGUE, asked, world, context())
+    assert len(together[0].sql) < len(apart[0].sql) / 2
+    for one, other in zip(together, apart, strict=True):
+        assert repr(one.figures) == repr(other.figures)
+        assert len(one.figures)
