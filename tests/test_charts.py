@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -5,9 +6,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cadran.catalogue.definition import Benchmark, Kpi, Target
-from cadran.charts import Node, Scene, Words, bars, curve, fluid, lineage, sparkline, strip, trend
-from cadran.charts.scene import Dot, Hit, Path, Rule, Text
+from cadran.charts import Node, Scene, Words, bars, bridge, curve, fluid, lineage, sparkline, strip, trend
+from cadran.charts.scene import Box, Dot, Hit, Path, Rule, Text
 from cadran.engine.result import Figure, KpiResult, Outcomes
+from cadran.insights.change import Driver, Drivers
 from cadran.insights.judge import read
 from cadran.insights.reading import Reading
 from cadran.period import Calendar, shift_months
@@ -247,3 +249,41 @@ def test_every_mark_of_a_curve_lies_inside_it():
 
     ys = [y for mark in marks(scene, Path) for _, y in mark.points]
     assert 0 <= min(ys) <= max(ys) <= scene.height
+
+
+def moved(*contributions, direction="up"):
+    """A change from 100 by these contributions of KPIs a, b, c…"""
+    kpi = Kpi("m", {"en": "MRR"}, "simple", "money", direction, "period")
+    steps = [Decimal(str(each)) for each in contributions]
+    drivers = tuple(Driver(name, "money", contribution=step) for name, step in zip("abcdefghijklmn", steps))  # noqa: B905
+    before, now = Decimal(100), Decimal(100) + sum(steps)
+    days = (date(2026, 2, 1), date(2026, 3, 1), date(2026, 1, 1), date(2026, 2, 1))
+    return Drivers(kpi, *days, before, now, now - before, "sum", drivers, currency="EUR")
+
+
+def test_a_bridge_has_a_step_per_driver_and_ends_at_the_value_now():
+    scene = bridge(moved(30, -10), {"a": "New", "b": "Churn"}, EN, "MRR")
+
+    first, last = marks(scene, Dot)
+    up, down = marks(scene, Box)
+    assert (up.css, down.css) == ("h-val w-good", "h-val w-bad")
+    assert up.x == pytest.approx(first.at[0])
+    assert down.x == pytest.approx(last.at[0])
+    assert scene.table.rows[0] == ("New", "–", "–", "+€30")
+    assert scene.table.rows[-1] == ("Total", "€100", "€120", "+€20")
+
+
+def test_the_colours_of_a_cost_are_the_other_way_round():
+    assert marks(bridge(moved(30, direction="down"), {}, EN, "Cost"), Box)[0].css == "h-val w-bad"
+
+
+def test_many_small_drivers_are_one_row_of_a_bridge_and_all_are_in_its_table():
+    scene = bridge(moved(*[5] * 13), {}, EN, "MRR")
+
+    assert len(marks(scene, Box)) == 10
+    assert any(mark.text == "4 others" for mark in marks(scene, Text))
+    assert len(scene.table.rows) == 14
+
+
+def test_a_change_that_cannot_be_split_has_no_bridge():
+    assert bridge(replace(moved(1), method="none"), {}, EN, "MRR") is None

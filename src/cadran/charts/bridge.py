@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cadran.charts.scene import Box, Mark, Rule, Scene, Table, Text
+from cadran.charts.scene import Box, Dot, Mark, Rule, Scene, Table, Text
 from cadran.i18n import segment_name
 from cadran.insights.change import REST
 
@@ -44,7 +44,7 @@ def bridge(found: Drivers, names: Mapping[str, str], words: Words, title: str) -
     for _, step in steps:
         levels.append(levels[-1] + step)
     low, high = float(min(levels)), float(max(levels))
-    # a bar that starts at zero would hide small steps: the axis holds the levels that matter, and says so by its labels
+    # both values are dots and not bars, since an axis from zero would hide the steps
     air = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
     first, size = low - air, (high - low) + 2 * air
 
@@ -53,7 +53,7 @@ def bridge(found: Drivers, names: Mapping[str, str], words: Words, title: str) -
 
     marks: list[Mark] = []
     marks += _row(0, words.period(found.earlier_start, found.earlier_end), words.value(found.before, found.kpi.unit))
-    marks.append(Box(0, at(found.before), 19, 12, "h-val h-none", 1))
+    marks.append(Dot((at(found.before), 25), 5, "c-dot c-open"))
     for place, (name, step) in enumerate(steps, start=1):
         marks += _row(place, name, words.delta(step, found.kpi.unit))
         start, end = sorted((at(levels[place - 1]), at(levels[place])))
@@ -63,7 +63,7 @@ def bridge(found: Drivers, names: Mapping[str, str], words: Words, title: str) -
         marks.append(Box(start, max(end - start, 0.002), place * ROW + 19, 12, _css(found, step), 1))
     last = len(steps) + 1
     marks += _row(last, words.period(found.start, found.end), words.value(found.now, found.kpi.unit))
-    marks.append(Box(0, at(found.now), last * ROW + 19, 12, "h-val", 1))
+    marks.append(Dot((at(found.now), last * ROW + 25), 5, "c-dot"))
     return Scene(ROW * (last + 1), tuple(marks), "chart bars", title, "", drivers_table(found, names, words))
 
 
