@@ -34,7 +34,7 @@ tests/cube/node_modules: tests/cube/package.json
 # The quick suite first, then the slow one.
 test: .venv/tested tests/cube/node_modules
 	$(BIN)/pytest -q -n auto -m "not slow and not browser and not postgres and not spark"
-	$(BIN)/pytest -q -n auto --dist loadfile -m "slow or browser or postgres or spark"
+	$(BIN)/pytest -q -n auto --dist loadgroup -m "slow or browser or postgres or spark"
 
 # Cadran against other ways of answering the same questions: `make bench SCALE=L`. The others live in an environment of their own.
 bench: .venv/tested .cadran-bench/venv/installed

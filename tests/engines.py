@@ -51,6 +51,13 @@ class Backend:
     folder: Path
     settings: StoreSettings
 
+    def choose(self, project: Path) -> None:
+        """Let a project keep its snapshots in this engine, in a place of its own."""
+        path, number = project / "cadran.toml", next(_numbers)
+        more = {"postgres": f'\nschema = "project{number}"', "spark": '\nmemory = "700m"'}.get(self.name, "")
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("[store]", f"[store]\n{self.toml}{more}"), encoding="utf-8")
+
     def shelf(self) -> Any:
         """An empty place for snapshots, of this call alone."""
         number = next(_numbers)
@@ -98,8 +105,7 @@ def engine(engine_name, request, tmp_path_factory):
     url = url or request.getfixturevalue("spark_cluster")[0]
     folder = tmp_path_factory.mktemp(engine_name)
     settings = StoreSettings(engine_name, url, folder=folder, cores=2, memory="700m")
-    more = f'\nfolder = "{folder}"\nmemory = "700m"' if engine_name == "spark" else f'\nschema = "p{next(_numbers)}"'
-    return Backend(engine_name, f'engine = "{engine_name}"\nurl = "{url}"{more}', folder, settings)
+    return Backend(engine_name, f'engine = "{engine_name}"\nurl = "{url}"', folder, settings)
 
 
 @pytest.fixture

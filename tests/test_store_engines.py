@@ -362,3 +362,14 @@ def test_the_application_takes_no_more_cores_than_it_may(spark_cluster):
     session = session_of(StoreSettings("spark", spark_cluster[0], cores=2, memory="700m"))
     assert session.conf.get("spark.cores.max") == "2"
     assert session.sparkContext.master == spark_cluster[0]
+
+
+@pytest.mark.postgres
+def test_a_text_that_the_engine_cannot_hold_stops_the_build_and_leaves_the_old_snapshot(postgres_url):
+    from cadran.store.postgres import PostgresShelf
+
+    shelf = PostgresShelf(StoreSettings("postgres", postgres_url, "zeros"))
+    publish(shelf, company("before"), meta(1), ("note",))
+    with pytest.raises(StoreError, match="0x00"):
+        publish(shelf, company("a\0b"), meta(2), ("note",))
+    assert note(shelf.open()) == [{"id": "before"}]

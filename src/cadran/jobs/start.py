@@ -44,6 +44,7 @@ ignore = []                      # files of exports/ to leave out, such as ["old
 
 [store]
 keep_snapshots = 10              # how many past snapshots are kept
+# engine = "duckdb"              # or postgres, spark, with url = "…": see docs/engines.md
 """
 
 _READMES = {
