@@ -7,12 +7,23 @@ import pytest
 from babel.messages.pofile import read_po
 
 import cadran
-from cadran.catalogue import load
+from cadran.catalogue import shapes
+from cadran.catalogue.driving import DRIVING
 
 SOURCE = Path(cadran.__file__).parent
 #: What `Source.refusal` adds to every message about an expression.
 PLACE = " (at character {at} of: {text})"
-SHAPES = (load.KPI, load.MEASURE, load.TARGET, load.BENCHMARK, load.ALERT, load.NOTE, load.DIMENSION, load.BOARD)
+SHAPES = (
+    shapes.KPI,
+    shapes.MEASURE,
+    shapes.TARGET,
+    shapes.BENCHMARK,
+    shapes.ALERT,
+    shapes.NOTE,
+    shapes.DIMENSION,
+    shapes.BOARD,
+    DRIVING,
+)
 
 
 def french():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cadran.catalogue.definition import AttributionRules
-from cadran.catalogue.load import DATA_MODELS, RULE_MODELS
+from cadran.catalogue.shapes import DATA_MODELS, RULE_MODELS
 from cadran.engine.journeys import JourneyQuery, journeys
 from cadran.errors import QueryError
 from cadran.insights.attribution import ORGANIC, UNTOUCHED, attribute, attribution_records, to_the_cent

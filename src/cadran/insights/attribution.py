@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cadran.catalogue.load import DATA_MODELS
+from cadran.catalogue.shapes import DATA_MODELS
 from cadran.stats.attribution import Credit, rule_credit, shapley_credit
 from cadran.stats.hazard import hazard_credit
 from cadran.stats.journeys import NO_TOUCH, Journeys
