@@ -99,6 +99,7 @@ def test_a_seller_who_tracks_nothing_is_left_out_of_the_share_and_counted():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_cycles_are_compared_with_those_of_a_frozen_year():
     """T-73: the year that starts with the first win, of their segment where it has enough of them."""
 
