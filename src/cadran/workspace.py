@@ -21,7 +21,7 @@ from cadran.engine.run import answers, rows
 from cadran.insights.attribution import attribute
 from cadran.insights.drivers import drivers_of
 from cadran.insights.judge import read
-from cadran.store.shelf import shelf_of
+from cadran.store.shelf import FileShelf, shelf_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,6 +180,11 @@ class Workspace:
             StoreError: There is no snapshot yet.
         """
         return View(self.project, self.catalogue, person, self._warehouse())
+
+    def served(self) -> str:
+        """Name of the snapshot that is served now, found without asking a database; empty when that cannot be."""
+        shelf = self._shelf
+        return shelf.newest() if isinstance(shelf, FileShelf) else ""
 
     def _warehouse(self) -> Snapshot:
         with self._lock:

@@ -295,9 +295,10 @@ def _serve(workspace: Workspace, host: str, port: int, output: Output) -> None:
     import uvicorn
 
     from cadran.api import create_api
+    from cadran.api.stored import Stored
     from cadran.web.app import create_app
 
-    app = create_app(workspace, api=create_api(workspace))
+    app = Stored(create_app(workspace, api=create_api(workspace)), workspace)
     output.note("Cockpit: {address} (stop with Ctrl+C)", address=f"http://{host}:{port}")
     uvicorn.run(app, host=host, port=port, log_level="warning")
 

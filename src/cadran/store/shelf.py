@@ -80,11 +80,22 @@ class FileShelf:
 
     def __init__(self, state: Path) -> None:
         self._state = state
+        self._seen: tuple[tuple[int, int], str] | None = None
 
     def newest(self) -> str:
         """Name of the snapshot that is served; empty before the first build."""
-        path = snapshot.current(self._state)
-        return path.stem if path else ""
+        try:
+            pointer = (self._state / snapshot.CURRENT).stat()
+        except OSError:
+            return ""
+        # a build puts another file in the place of the pointer: the same file still says the same
+        version, seen = (pointer.st_ino, pointer.st_mtime_ns), self._seen
+        if seen is None or seen[0] != version:
+            path = snapshot.current(self._state)
+            if path is None:
+                return ""
+            seen = self._seen = (version, path.stem)
+        return seen[1]
 
     def open(self) -> Snapshot:
         """The snapshot that is served, open for reading; see `snapshot.open_current`."""
