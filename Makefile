@@ -31,10 +31,11 @@ tests/cube/node_modules: tests/cube/package.json
 	cd tests/cube && npm install --silent --ignore-scripts --no-audit --no-fund
 	touch $@
 
-# The quick suite first, then the slow one.
+# The quick suite first, then the slow one, then what needs a Spark cluster, which keeps every core busy by itself.
 test: .venv/tested tests/cube/node_modules
 	$(BIN)/pytest -q -n auto -m "not slow and not browser and not postgres and not spark"
-	$(BIN)/pytest -q -n auto --dist loadgroup -m "slow or browser or postgres or spark"
+	$(BIN)/pytest -q -n auto --dist loadfile -m "(slow or browser or postgres) and not spark"
+	$(BIN)/pytest -q -m spark
 
 # Cadran against other ways of answering the same questions: `make bench SCALE=L`. The others live in an environment of their own.
 bench: .venv/tested .cadran-bench/venv/installed
