@@ -7,6 +7,9 @@ import pytest
 from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answers
+from cadran.insights.columns import values
+from cadran.insights.judge import read
+from cadran.period import Trailing
 from oracles.world import context, random_world
 
 CATALOGUE, _ = load_catalogue()
@@ -36,3 +39,17 @@ def test_one_pass_gives_the_figures_of_a_statement_per_breakdown(world, monkeypa
     for one, other in zip(together, apart, strict=True):
         assert repr(one.figures) == repr(other.figures)
         assert len(one.figures)
+
+
+@pytest.mark.slow
+def test_columns_hold_the_values_of_the_readings(world):
+    asked = [*questions(), *questions("segment")]
+    asked.append(KpiQuery(("win_rate", "lead_response_hours"), grain="month", trailing=Trailing(12, "m"), **SPAN))
+    for result in answers(CATALOGUE, asked, world, context()):
+        rows, readings = values(result).to_pylist(), read(result).readings
+        assert len(rows) == len(readings)
+        for row, reading in zip(rows, readings, strict=True):
+            expected = None if reading.value is None else float(reading.value)
+            found = (row.pop("kpi"), row.pop("start"), row.pop("value"))
+            assert found == (reading.kpi.id, reading.figure.start, expected)
+            assert {**row, **reading.figure.segment} == row

@@ -19,6 +19,7 @@ from cadran.engine.late import late
 from cadran.engine.query import Context
 from cadran.engine.run import answers, rows
 from cadran.insights.attribution import attribute
+from cadran.insights.columns import values
 from cadran.insights.drivers import drivers_of
 from cadran.insights.judge import read
 from cadran.store.shelf import FileShelf, shelf_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from typing import Any
+
+    import pyarrow as pa
 
     from cadran.catalogue.definition import Catalogue, Kpi
     from cadran.config import Project
@@ -110,6 +113,14 @@ class View:
         return drivers_of(
             self.catalogue, query, lambda asked: answers(self.catalogue, [asked], self._warehouse, context)[0]
         )
+
+    def columns(self, queries: Sequence[KpiQuery]) -> tuple[pa.Table, ...]:
+        """The values that answer several questions, as one Arrow table each: see `insights.columns.values`.
+
+        Raises:
+            QueryError: One of the questions names something that does not exist or cannot be combined.
+        """
+        return tuple(values(one) for one in answers(self.catalogue, queries, self._warehouse, self._context()))
 
     def rows(self, question: RowQuery) -> Rows:
         """The rows behind a number.

@@ -55,6 +55,12 @@ class Found:
         """Its value in one period and segment, or None where no row gave it."""
         return self.sheet.get(self.column, self.photo, place, segment)
 
+    def rows(
+        self, places: Sequence[int], segments: Sequence[Segment]
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Shape (periods, segments), twice: the row of each, and whether there is one."""
+        return self.sheet.chosen(self.photo, places, segments)
+
 
 @dataclass
 class Components:
@@ -164,6 +170,10 @@ class Components:
     def has_photo(self, group: Group, part: Part, place: int) -> bool:
         """True when a photograph was taken in a period."""
         return place in self._photos.get((group, part.photo), set())
+
+    def curves(self, group: Group, part: Part) -> Curves:
+        """The durations of a ``survival`` part, in every period and segment."""
+        return self._curves[group, part]
 
     def durations(self, group: Group, part: Part, place: int, segment: Segment) -> Durations:
         """The durations of a ``survival`` part."""

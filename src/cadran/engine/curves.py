@@ -50,6 +50,12 @@ class Curves:
         times, ended, censored = (tuple(column[first:last].tolist()) for column in columns)
         return Durations(times, ended, censored)
 
+    def cells_of(self, places: Sequence[int], segments: Sequence[Segment]) -> np.ndarray[Any, Any]:
+        """Shape (periods, segments): the cell of each, or -1 for a segment without any case."""
+        codes = np.array([self._places.get(segment, -1) for segment in segments], dtype=np.int64)
+        found = np.asarray(places, dtype=np.int64)[:, None] * len(self.segments) + codes[None, :]
+        return np.where(codes[None, :] < 0, -1, found)
+
     def present(self) -> set[Segment]:
         """The segments that have a case in some period."""
         return {self.segments[code] for code in np.unique(self.cells % len(self.segments)).tolist()}

@@ -87,6 +87,18 @@ class Sheet:
         row = -1 if of_segment is None else self.rows[photo][place, of_segment]
         return None if row < 0 else self.columns[column].at(row)
 
+    def chosen(
+        self, photo: str, places: Sequence[int], segments: Sequence[Segment]
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Shape (periods, segments), twice: the row of each (0 where there is none), and whether there is one."""
+        codes = np.array([self._places.get(segment, -1) for segment in segments], dtype=np.int64)
+        if not self.segments:
+            nothing = np.zeros((len(places), len(segments)), dtype=np.int64)
+            return nothing, nothing.astype(bool)
+        rows = self.rows[photo][np.asarray(places, dtype=np.int64)][:, codes]
+        is_there = (rows >= 0) & (codes >= 0)[None, :]
+        return np.where(is_there, rows, 0), is_there
+
     def present(self, column: int, photo: str) -> set[Segment]:
         """The segments in which a component is not 0 in some period."""
         rows = self.rows[photo]

@@ -56,7 +56,7 @@ def _breaks(result: KpiResult) -> frozenset[Key]:
 
 
 @dataclass(frozen=True)
-class _Value:
+class Valued:
     """A value with its interval, and why it is missing when it is."""
 
     value: Number | None
@@ -68,7 +68,7 @@ class _Value:
 
 
 def _reading(figure: Figure, result: KpiResult, *, is_break: bool) -> Reading:
-    found = _value(figure)
+    found = value_of(figure)
     status, reason, params = _status(figure, found)
     target = target_of(figure)
     verdict = verdict_of(found.value, found.interval, target, figure.kpi.direction)
@@ -94,39 +94,40 @@ def _reading(figure: Figure, result: KpiResult, *, is_break: bool) -> Reading:
     )
 
 
-def _value(figure: Figure) -> _Value:
+def value_of(figure: Figure) -> Valued:
+    """The value of a figure as it is shown, with its interval, or why it has none."""
     if figure.status == "undefined":
         if (bound := at_least(figure)) is not None:
             low, n = bound
             text = "Nobody left among {n}: the value is at least {low}, at 95 % confidence."
-            return _Value(None, None, text, {"n": n, "low": float(round(low))}, low=low)
-        return _Value(None, None, figure.reason, dict(figure.reason_params))
+            return Valued(None, None, text, {"n": n, "low": float(round(low))}, low=low)
+        return Valued(None, None, figure.reason, dict(figure.reason_params))
     if figure.durations is not None:
         return _median(figure)
     if figure.outcomes is not None:
         return _expected(figure)
-    return _Value(figure.value, _interval(figure), figure.reason, dict(figure.reason_params))
+    return Valued(figure.value, _interval(figure), figure.reason, dict(figure.reason_params))
 
 
-def _expected(figure: Figure) -> _Value:
+def _expected(figure: Figure) -> Valued:
     found = conversion_of(figure)
     if found is None or found.expected is None:
         share = round(100 * found.unknown) if found else 100
         reason = "{share} % of the cohort will still be open at an age that no past case has reached."
-        return _Value(None, None, reason, {"share": share}, found)
-    return _Value(found.expected, found.interval, conversion=found)
+        return Valued(None, None, reason, {"share": share}, found)
+    return Valued(found.expected, found.interval, conversion=found)
 
 
-def _median(figure: Figure) -> _Value:
+def _median(figure: Figure) -> Valued:
     if figure.durations is None or not (times := figure.durations).times:
-        return _Value(None, None, "There is no case in this period.")
+        return Valued(None, None, "There is no case in this period.")
     median = median_duration(times.times, times.ended, times.censored)
     if median is None or median.value is None:
         params: dict[str, object] = {"ended": sum(times.ended), "n": sum(times.ended) + sum(times.censored)}
-        return _Value(None, None, "The median is not reached: {ended} of {n} cases have ended.", params)
+        return Valued(None, None, "The median is not reached: {ended} of {n} cases have ended.", params)
     if median.low is None or median.high is None:
-        return _Value(median.value, None)
-    return _Value(median.value, Interval(median.low, median.high))
+        return Valued(median.value, None)
+    return Valued(median.value, Interval(median.low, median.high))
 
 
 def _interval(figure: Figure) -> Interval | None:
@@ -147,7 +148,7 @@ def _interval(figure: Figure) -> Interval | None:
             return None
 
 
-def _status(figure: Figure, found: _Value) -> tuple[ReadingStatus, str, dict[str, object]]:
+def _status(figure: Figure, found: Valued) -> tuple[ReadingStatus, str, dict[str, object]]:
     if found.conversion is not None and found.conversion.maturity < DECIDED:
         share = round(100 * found.conversion.maturity)
         young = "Too young: the outcome of {share} % of the cohort is known, the rest is expected from past cases."
@@ -170,7 +171,7 @@ def _status(figure: Figure, found: _Value) -> tuple[ReadingStatus, str, dict[str
 def _change(figure: Figure, value: Number | None, earlier: Figure | None) -> Change | None:
     if earlier is None:
         return None
-    before = _value(earlier).value
+    before = value_of(earlier).value
     delta = value - before if value is not None and before is not None else None  # type: ignore[operator]
     is_same = earlier.definitions == figure.definitions
     base = float(before) if before is not None else 0.0
@@ -192,7 +193,7 @@ def _is_favourable(figure: Figure, delta: Number | None) -> bool | None:
     return (delta > 0) == (figure.kpi.direction == "up")
 
 
-def _needed(figure: Figure, found: _Value, target: float) -> int | None:
+def _needed(figure: Figure, found: Valued, target: float) -> int | None:
     if figure.kpi.interval != "wilson" or found.value is None:
         return None
     needed = cases_to_tell(float(found.value), target)

@@ -6,6 +6,7 @@ still open, at each. A case open at time t tells that its duration is longer tha
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ from scipy import stats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+#: A half, with room for the last digits of a product.
+HALF = 0.5 + 1e-12
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,28 @@ def median_duration(
     )
 
 
+def median_durations(bounds: Sequence[int], times: np.ndarray, ended: np.ndarray, censored: np.ndarray) -> np.ndarray:
+    """Medians of several groups by the Kaplan-Meier estimator, the same as `median_duration` of each.
+
+    Args:
+        bounds: Where each group starts in the arrays, and where the last one ends.
+        times: Shape (n,): distinct durations, ascending in each group.
+        ended: Shape (n,): how many cases ended at each.
+        censored: Shape (n,): how many were last seen, still open, at each.
+
+    Returns:
+        Shape (groups,): the medians, NaN where they are not reached.
+    """
+    found = np.full(max(len(bounds) - 1, 0), np.nan)
+    for place, (first, last) in enumerate(itertools.pairwise(bounds)):
+        gone = ended[first:last]
+        left = (gone + censored[first:last])[::-1].cumsum()[::-1]
+        below = np.flatnonzero(np.cumprod(1 - gone / left) <= HALF)
+        if below.size:
+            found[place] = times[first + below[0]]
+    return found
+
+
 def share_ended_by(times: Sequence[float], ended: Sequence[int], censored: Sequence[int], *, at: float) -> float | None:
     """Share of the cases that end within a duration, by the Kaplan-Meier estimator.
 
@@ -100,5 +126,5 @@ def share_ended_by(times: Sequence[float], ended: Sequence[int], censored: Seque
 
 def _first_half(grid: np.ndarray, surviving: np.ndarray) -> float | None:
     """First time at which at most half survive; NaN bands count as not reached."""
-    below = np.flatnonzero(surviving <= 0.5 + 1e-12)
+    below = np.flatnonzero(surviving <= HALF)
     return float(grid[below[0]]) if below.size else None

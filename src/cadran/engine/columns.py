@@ -1,0 +1,279 @@
+"""The values of an answer as columns, without a figure for each: for programs that want all of them.
+
+The values are those of the figures to the last digit: quotients of whole numbers that a double holds
+are rounded as decimals are. What needs more (notes, windows, formulas) is computed one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from cadran.catalogue.expression import column_names, parse
+from cadran.engine.arithmetic import EXACT, divide, evaluate
+from cadran.engine.assemble import number
+from cadran.engine.components import Components, Found
+from cadran.engine.figures import Block, Figures
+from cadran.engine.parts import group_of, mode_of, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cadran.catalogue.definition import Kpi
+    from cadran.engine.aggregate import Slot
+    from cadran.engine.assemble import Assembler
+    from cadran.engine.curves import Curves
+    from cadran.engine.parts import Part
+    from cadran.engine.result import Figure, KpiResult
+    from cadran.engine.sheet import Segment
+
+    Array = np.ndarray[Any, Any]
+
+#: Largest whole number up to which a double holds all of them.
+_WHOLE = 2**53
+
+
+def columns(result: KpiResult, special: Callable[[Cells], Array | None] = lambda _: None) -> pa.Table:
+    """One row per figure of an answer, in the same order.
+
+    Columns: ``kpi``, ``start`` (first day), a text column per dimension, and ``value`` (double, null
+    where the figure has none).
+
+    Args:
+        result: Answer of `run.answers`.
+        special: Values of KPIs that the engine does not compute, of shape (periods, segments) and NaN
+            where there is none; None to leave them to the figures.
+    """
+    figures = result.figures
+    if not isinstance(figures, Figures):
+        figures = tuple(figures)
+    found = [_table(cells, special) for cells in _cells(figures.blocks)] if isinstance(figures, Figures) else []
+    return pa.concat_tables(found, promote_options="default") if found else _table_of(figures)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The figures of one version of a KPI over some periods and segments.
+
+    Attributes:
+        assembler: Makes the figures.
+        kpi: Version of the KPI.
+        dims: Dimensions.
+        places: Places of the periods.
+        segments: Segments.
+    """
+
+    assembler: Assembler
+    kpi: Kpi
+    dims: tuple[str, ...]
+    places: Sequence[int]
+    segments: Sequence[Segment]
+
+    def values(self) -> Array:
+        """Shape (periods, segments): the values, NaN where there is none."""
+        fast = self._fast() if self._is_plain() else None
+        return self._slow() if fast is None else fast
+
+    def curves(self) -> Curves | None:
+        """The durations of a ``survival`` KPI; None for another one, or over windows."""
+        part, components = parts_of(self.kpi).numerator, self.assembler.components
+        if part is None or part.measure.agg != "survival" or not isinstance(components, Components):
+            return None
+        return components.curves(group_of(part, self.kpi, self.dims), part)
+
+    def _is_plain(self) -> bool:
+        top = self.kpi.numerator
+        plain = isinstance(self.assembler.components, Components) and not self.kpi.notes
+        return plain and (top is None or top.agg not in ("survival", "incidence"))
+
+    def _slow(self) -> Array:
+        found = [np.nan if figure.value is None else float(figure.value) for figure in self.figures()]
+        return np.array(found, dtype=np.float64).reshape(self.shape)
+
+    def figures(self) -> Iterator[Figure]:
+        """The figures, periods one after the other."""
+        made = self.assembler.figure
+        return (made(self.kpi.id, place, self.dims, segment) for place in self.places for segment in self.segments)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Periods and segments."""
+        return len(self.places), len(self.segments)
+
+    def _fast(self) -> Array | None:
+        if self.kpi.kind == "derived":
+            exact = self.exact()
+            if exact is None:
+                return None
+            found = (number(value, self.kpi.unit) for value in exact)
+            return np.array([np.nan if value is None else float(value) for value in found]).reshape(self.shape)
+        parts = self.numbers()
+        if parts is None:
+            return None
+        upper, lower = parts
+        return upper.double() if lower is None else _quotient(upper, lower)
+
+    def numbers(self) -> tuple[Numbers, Numbers | None] | None:
+        """Both parts of a measured KPI, or its only one; None where they are not plain numbers."""
+        parts = parts_of(self.kpi)
+        if parts.numerator is None:
+            return None
+        upper = self._amount(parts.numerator)
+        if parts.denominator is None and parts.numerator.measure.agg == "mean" and upper:
+            return upper, self._component(parts.numerator, "known")
+        lower = self._amount(parts.denominator) if parts.denominator else None
+        if upper is None or (parts.denominator and lower is None):
+            return None
+        return upper, lower
+
+    def _amount(self, part: Part) -> Numbers | None:
+        agg = part.measure.agg
+        name = {"count": "known" if part.measure.expr else "matched", "count_distinct": "distinct"}.get(agg, "sum")
+        name = agg if agg in ("median", "min", "max") else name
+        found = self._component(part, name)
+        if found is None:
+            return None
+        ok = found.ok & ~self._is_set(part, "missing")
+        if mode_of(part) == "photo":
+            group = group_of(part, self.kpi, self.dims)
+            taken = [self.assembler.components.has_photo(group, part, place) for place in self.places]
+            ok &= np.array(taken, dtype=bool)[:, None]
+        if agg not in ("count", "count_distinct"):
+            known, matched = self._is_set(part, "known"), self._is_set(part, "matched")
+            ok &= known | ~matched | part.measure.balance
+            ok &= matched | (not part.measure.required)
+            ok &= known | (agg == "sum")
+        return Numbers(found.values, found.scale, ok)
+
+    def _is_set(self, part: Part, name: str) -> Array:
+        found = self._component(part, name)
+        return np.zeros(self.shape, dtype=bool) if found is None else found.values != 0
+
+    def _component(self, part: Part, name: str) -> Numbers | None:
+        """A component, 0 where no row gives it; None where it is not a plain number or was not asked for."""
+        slot: Slot = (part, None, name)
+        found = self.assembler.find(self.kpi, self.dims, slot)
+        if not isinstance(found, Found):
+            return None
+        column, (rows, is_there) = found.sheet.columns[found.column], found.rows(self.places, self.segments)
+        if column.values.dtype == object:
+            return None
+        values = column.values[rows] if len(column.values) else np.zeros(self.shape, dtype=np.int64)
+        valid = is_there if column.valid is None or not len(column.values) else is_there & column.valid[rows]
+        return Numbers(np.where(valid, values, 0), column.scale, np.ones(self.shape, dtype=bool))
+
+    def exact(self) -> list[Decimal | None] | None:
+        """Every value with all its digits, periods one after the other; None where it must be made one by one."""
+        if not self._is_plain():
+            return None
+        if self.kpi.kind != "derived":
+            parts = self.numbers()
+            return None if parts is None else _decimals(*parts, self.kpi.unit)
+        inputs: dict[str, list[Decimal | None]] = {}
+        for name, kpi in self._inputs():
+            found = None if kpi is None else Cells(self.assembler, kpi, self.dims, self.places, self.segments).exact()
+            if found is None:
+                return None
+            inputs[name] = found
+        tree = parse(self.kpi.expression, dict.fromkeys(inputs, "number"), "number")
+        names = list(dict.fromkeys(column_names(tree)))
+        rows = zip(*(inputs[name] for name in names), strict=True)
+        found = [evaluate(tree, dict(zip(names, row, strict=True))) for row in rows]
+        return [None if value is None else Decimal(str(number(value, self.kpi.unit))) for value in found]
+
+    def _inputs(self) -> Iterator[tuple[str, Kpi | None]]:
+        """The inputs of a derived KPI, None for one whose version changes between the periods."""
+        for name, other in self.kpi.inputs.items():
+            versions = [self.assembler.versions[place][other] for place in self.places]
+            yield name, versions[0] if all(kpi is versions[0] for kpi in versions) else None
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers by period and segment.
+
+    Attributes:
+        values: Shape (periods, segments): whole numbers, or doubles when there is no scale.
+        scale: Digits after the point, or None.
+        ok: Shape (periods, segments): False where there is no value.
+    """
+
+    values: Array
+    scale: int | None
+    ok: Array
+
+    def double(self) -> Array | None:
+        """As doubles; None when one of them is not exact."""
+        if self.scale is None:
+            return np.where(self.ok, self.values, np.nan)
+        if np.abs(self.values).max(initial=0) >= _WHOLE:
+            return None
+        return np.where(self.ok, self.values / 10**self.scale, np.nan)
+
+
+def _quotient(upper: Numbers, lower: Numbers) -> Array | None:
+    if upper.scale is None or lower.scale is None:
+        return None
+    most = max(upper.scale, lower.scale)
+    big = [float(np.abs(each.values).max(initial=0)) * 10 ** (most - (each.scale or 0)) for each in (upper, lower)]
+    if max(big) >= _WHOLE:
+        return None
+    top, low = upper.values * 10 ** (most - upper.scale), lower.values * 10 ** (most - lower.scale)
+    ok = upper.ok & lower.ok & (low != 0)
+    return np.where(ok, top / np.where(low == 0, 1, low), np.nan)
+
+
+def _decimals(upper: Numbers, lower: Numbers | None, unit: str) -> list[Decimal | None] | None:
+    if upper.scale is None or (lower is not None and lower.scale is None):
+        return None
+    tops = [Decimal(int(value)).scaleb(-upper.scale, EXACT) for value in upper.values.reshape(-1).tolist()]
+    if lower is None:
+        found = [number(top, unit) if ok else None for top, ok in zip(tops, upper.ok.reshape(-1), strict=True)]
+        return [None if value is None else Decimal(str(value)) for value in found]
+    lows = [Decimal(int(value)).scaleb(-(lower.scale or 0), EXACT) for value in lower.values.reshape(-1).tolist()]
+    ok = (upper.ok & lower.ok).reshape(-1).tolist()
+    return [divide(top, low) if fine else None for top, low, fine in zip(tops, lows, ok, strict=True)]
+
+
+def _cells(blocks: Sequence[Block]) -> Iterator[Cells]:
+    """Blocks that follow each other and differ in the period only, together."""
+
+    def same(block: Block) -> tuple[int, str, int, tuple[str, ...]]:
+        return id(block.assembler), block.name, id(block.assembler.versions[block.place][block.name]), block.dims
+
+    for _, group in groupby(blocks, same):
+        each = list(group)
+        first = each[0]
+        kpi = first.assembler.versions[first.place][first.name]
+        yield Cells(first.assembler, kpi, first.dims, [block.place for block in each], first.segments)
+
+
+def _table(cells: Cells, special: Callable[[Cells], Array | None]) -> pa.Table:
+    found = special(cells)
+    values = (cells.values() if found is None else found).reshape(-1)
+    periods, segments = cells.shape
+    starts = np.array([cells.assembler.period(place)[0].start for place in cells.places], dtype="datetime64[D]")
+    names = pa.DictionaryArray.from_arrays(np.zeros(len(values), dtype=np.int32), [cells.kpi.id])
+    columns: dict[str, Any] = {"kpi": names.cast("string"), "start": pa.array(np.repeat(starts, segments))}
+    codes = np.tile(np.arange(segments, dtype=np.int32), periods)
+    for place, name in enumerate(cells.dims):
+        words = pa.array([segment[place] for segment in cells.segments], pa.string())
+        columns[name] = words.take(pa.array(codes))
+    return pa.table(columns | {"value": pa.array(values, pa.float64(), from_pandas=True)})
+
+
+def _table_of(figures: Sequence[Any]) -> pa.Table:
+    """The same from figures that are made already."""
+    names = dict.fromkeys(name for figure in figures for name in figure.segment)
+    columns: dict[str, Any] = {
+        "kpi": pa.array([figure.kpi.id for figure in figures], pa.string()),
+        "start": pa.array([figure.start for figure in figures], pa.date32()),
+    }
+    columns |= {name: pa.array([figure.segment.get(name) for figure in figures], pa.string()) for name in names}
+    values = [None if figure.value is None else float(figure.value) for figure in figures]
+    return pa.table(columns | {"value": pa.array(values, pa.float64())})
