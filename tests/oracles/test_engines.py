@@ -56,7 +56,7 @@ def question(asked):
 
 def breaks_down(name):
     kpi = CATALOGUE.kpi(name)
-    return not kpi.dimensions or "segment" in (*kpi.dimensions, *kpi.default_by)
+    return "segment" in (*kpi.dimensions, *kpi.default_by)
 
 
 @functools.cache
