@@ -128,6 +128,38 @@ def test_the_planted_drop_is_in_the_conversion_of_its_stage(demo, view):
     assert after.high < before.low
 
 
+def test_outreach_reaches_the_planted_people(demo, view):
+    """T-26, T-27: every person once, bounces left out; late answers are inside the window of 30 days."""
+    found = ask(view, "outreach_prospects", by=("sequence",))
+    assert {r.figure.segment["sequence"]: r.value for r in found} == {
+        name: reached for name, (reached, _) in demo[1].outreach.items()
+    }
+    answers = {r.figure.segment["sequence"]: r.figure for r in ask(view, "reply_rate", by=("sequence",))}
+    for name, (reached, answered) in demo[1].outreach.items():
+        young = reached - answers[name].denominator
+        assert answered - young <= answers[name].numerator <= answered
+        assert young < reached / 10
+
+
+def test_web_search_and_advertising_are_the_planted_totals(demo, view):
+    planted = demo[1].advertising
+    for kpi, total in (
+        ("web_sessions", planted.sessions), ("search_clicks", planted.clicks), ("search_impressions", planted.impressions),
+    ):  # fmt: skip
+        assert ask(view, kpi)[0].value == total
+    (google,) = ask(view, "acquisition_cost", where=("platform = 'google_ads'",))
+    assert google.value == planted.spend["google_ads", "EUR"]
+
+
+def test_every_shared_cost_of_the_sample_is_allotted(demo, view):
+    """T-32: the total is the sum of both markets."""
+    (total,) = ask(view, "acquisition_cost")
+    parts = {r.figure.segment["market"]: r.value for r in ask(view, "acquisition_cost", by=("market",))}
+    assert set(parts) == {"FR", "US"}
+    assert sum(parts.values()) == total.value
+    assert not any(issue.code in ("no_salary_cost", "unallotted_cost") for issue in demo[2].issues)
+
+
 def test_every_figure_lists_its_rows(view):
     query = KpiQuery(("win_rate",), start=date(2026, 4, 1), end=date(2026, 7, 1))
     (reading,) = view.ask(query).readings

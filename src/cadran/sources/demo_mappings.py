@@ -195,6 +195,52 @@ entities:
       is_recurring: {value: "true"}
 """
 
+_GOOGLE_ADS = """\
+# Costs of Google Ads; the market is the start of the name of the campaign.
+name: lisiere_google_ads
+system: google_ads
+match: {files: ["google-ads*"], headers: [Day, Campaign, Cost]}
+entities:
+  spend:
+    id: {join: [Day, Campaign]}
+    columns:
+      day_on: Day
+      platform: {value: google_ads}
+      category: {value: ads}
+      department: {value: marketing}
+      market: {from: Campaign, values: {"/^us/": US, "/^fr/": FR}, else: null}
+      channel: {value: paid_search}
+      campaign: Campaign
+      amount: Cost
+      currency: Currency code
+      impressions: Impr.
+      clicks: Clicks
+      conversions: Conversions
+"""
+
+_LINKEDIN_ADS = """\
+# Costs of LinkedIn; there is one account for each market.
+name: lisiere_linkedin_ads
+system: linkedin_ads
+match: {files: ["linkedin*"], headers: [Start Date (in UTC), Campaign Name, Total Spent]}
+entities:
+  spend:
+    id: {join: [Start Date (in UTC), Account Name, Campaign Group Name, Campaign Name]}
+    columns:
+      day_on: Start Date (in UTC)
+      platform: {value: linkedin_ads}
+      category: {value: ads}
+      department: {value: marketing}
+      market: {from: Account Name, values: {"/us$/": US, "/fr$/": FR}, else: null}
+      channel: {value: paid_social}
+      campaign: Campaign Name
+      amount: Total Spent
+      currency: Currency
+      impressions: Impressions
+      clicks: Clicks
+      conversions: Leads
+"""
+
 #: Headers that together name a row of a list that has no id of its own.
 _KEYS: dict[str, tuple[str, ...]] = {
     "stage": ("pipeline", "name"),
@@ -216,6 +262,8 @@ def mapping_files(exports: Iterable[Export]) -> dict[str, str]:
         "companies.yml": _COMPANIES,
         "subscriptions.yml": _SUBSCRIPTIONS,
         "invoices.yml": _INVOICES,
+        "google_ads.yml": _GOOGLE_ADS,
+        "linkedin_ads.yml": _LINKEDIN_ADS,
     }
     for export in exports:
         stem, _, rest = export.name.rpartition("_")
