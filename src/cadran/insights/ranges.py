@@ -55,9 +55,10 @@ def _loss(figure: Figure) -> tuple[str, int, int] | None:
 
 
 def _computed(figure: Figure, text: str, **changed: Decimal) -> Decimal | None:
-    values = {name: None if value is None else Decimal(str(value)) for name, value in figure.parts.items()} | changed
     if not text:
         return None
+    parts = {**dict.fromkeys(figure.kpi.inputs), **figure.parts}
+    values = {name: None if value is None else Decimal(str(value)) for name, value in parts.items()} | changed
     tree = parse(text, dict.fromkeys(values, "number"), "number")
     found: Decimal | None = evaluate(tree, values)
     return found

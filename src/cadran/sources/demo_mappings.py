@@ -196,7 +196,7 @@ entities:
 """
 
 _GOOGLE_ADS = """\
-# Costs of Google Ads; the market is the start of the name of the campaign.
+# Costs of Google Ads, which Cadran knows by itself, but for the market: it is the start of the name of the campaign.
 name: lisiere_google_ads
 system: google_ads
 match: {files: ["google-ads*"], headers: [Day, Campaign, Cost]}
@@ -219,7 +219,7 @@ entities:
 """
 
 _LINKEDIN_ADS = """\
-# Costs of LinkedIn; there is one account for each market.
+# Costs of LinkedIn, which Cadran knows by itself, but for the market: there is one account for each market.
 name: lisiere_linkedin_ads
 system: linkedin_ads
 match: {files: ["linkedin*"], headers: [Start Date (in UTC), Campaign Name, Total Spent]}
