@@ -389,7 +389,8 @@ class _PeriodName:
                 return format_date(start, self.language, year=not self.short)
             case "week":
                 year, number = self.calendar.week_number(start)
-                return self._said("wk {number} {year}", number=number, year=year)
+                name = str(year) if self.calendar.scheme == "months" else self._year(start)
+                return self._said("wk {number} {year}", number=number, year=name)
             case "month":
                 return self._month(start)
             case "quarter":

@@ -168,11 +168,13 @@ class Calendar:
     def year_before(self, period: Period, grain: Grain) -> Period | None:
         """The same period one year before, or None when the earlier year has no such period.
 
-        Weeks compare with the week of the same number; the 53rd week of a year has no
-        counterpart in a year of 52 weeks.
+        Weeks compare with the week of the same number, so that holidays of a season meet; the 53rd week
+        of a year has no counterpart in a year of 52 weeks, nor has a retail month, quarter or year that
+        holds one: five weeks are not compared with six. 29 February has no counterpart either.
         """
         if grain == "day":
-            return Period(shift_months(period.start, -12), shift_months(period.start, -12) + timedelta(days=1))
+            before = shift_months(period.start, -12)
+            return Period(before, before + timedelta(days=1)) if before.day == period.start.day else None
         if grain == "week":
             return self._week_before(period)
         if self._weeks:
@@ -189,8 +191,12 @@ class Calendar:
 
         Returns:
             ISO 8601 year and week for weeks that start on Monday; for weeks that start on Sunday,
-            the week in which 1 January lies is week 1 of that year (the usual US rule).
+            the week in which 1 January lies is week 1 of that year (the usual US rule). With a retail
+            scheme, the fiscal year and the week in it.
         """
+        if self._weeks:
+            retail = self._retail_year(day)
+            return self._retail_name(retail.start), (day - retail.start).days // DAYS_IN_WEEK + 1
         if self.week_start == "monday":
             iso = day.isocalendar()
             return iso.year, iso.week
@@ -200,6 +206,8 @@ class Calendar:
         return year, (week.start - first.start).days // DAYS_IN_WEEK + 1
 
     def _week_before(self, period: Period) -> Period | None:
+        if self._weeks:
+            return self._retail_before(period, "week")
         year, number = self.week_number(period.start)
         first = self._week(date(year - 1, 1, 4) if self.week_start == "monday" else date(year - 1, 1, 1))
         earlier = self._week(first.start + timedelta(weeks=number - 1))
@@ -246,9 +254,13 @@ class Calendar:
 
     def _retail_before(self, period: Period, grain: Grain) -> Period | None:
         year = self._retail_year(period.start)
-        place = self._retail_cuts(year, grain).index(period)
         before = self._retail_year(year.start - timedelta(days=1))
-        return self._retail_cuts(before, grain)[place]
+        if grain == "week":
+            earlier = self._week(before.start + (period.start - year.start))
+            return earlier if before.contains(earlier.start) else None
+        place = self._retail_cuts(year, grain).index(period)
+        found = self._retail_cuts(before, grain)[place]
+        return found if found.days == period.days else None
 
 
 def shift_months(day: date, months: int) -> date:

@@ -130,8 +130,15 @@ def context(known_at: datetime = KNOWN_AT) -> Context:
     return Context(calendar=Calendar(), zone=ZONE, currency="EUR", settings=settings)
 
 
+def random_rows(seed: int, **sizes: int) -> dict[str, list[Row]]:
+    """The rows of the random company of that seed, of another size where one is given."""
+    chance = Chance(seed)
+    chance.n = chance.n | sizes
+    return Sales(seed + 1).add(chance.rows())
+
+
 @cache
 def random_world(seed: int = SEED) -> World:
     """The random company of that seed."""
     sys.stdout.write(f"CADRAN_SEED={seed}\n")  # shown by pytest with a failure
-    return World(Sales(seed + 1).add(Chance(seed).rows()))
+    return World(random_rows(seed))
