@@ -10,6 +10,7 @@ from babel.messages.pofile import read_po
 from cadran import i18n
 from cadran.errors import Issue, QueryError
 from cadran.i18n import (
+    WORDS,
     error_text,
     format_date,
     format_delta,
@@ -250,3 +251,10 @@ def test_every_translation_has_the_fields_of_its_sentence():
                 assert {name for _, name, _, _ in fields(str(message.string)) if name} == wanted, (
                     f"{file.name}: {message.id}"
                 )
+
+
+def test_words_of_our_own_are_said_in_the_readers_language_and_the_sources_own_stay():
+    assert segment_name("pulled_in", "fr") == "Avancé dans le temps"
+    assert segment_name("organic_search", "en") == "Organic search"
+    assert segment_name("Grands comptes", "en") == "Grands comptes"
+    assert all(segment_name(word, "fr") != word for word in WORDS)

@@ -207,9 +207,26 @@ def format_window(trailing: Trailing, language: str) -> str:
     return say(_WINDOWS[trailing.unit], {"n": trailing.n}, language)
 
 
+#: Words of Cadran's own that are values of dimensions, and how they are said in English.
+WORDS = {
+    **{name: name.replace("_", " ").capitalize() for name in (
+        "organic_search", "paid_search", "paid_social", "organic_social", "email", "referral", "direct", "partner",
+        "event", "outbound", "opening", "created", "progressed", "pulled_in", "reopened", "resized", "regressed",
+        "pushed_out", "transferred", "won", "lost", "closed", "expired", "signed", "quota", "advanced", "handed_off",
+        "open", "call", "meeting", "message", "linkedin", "other",
+    )}
+}  # fmt: skip
+
+
 def segment_name(value: str | None, language: str) -> str:
-    """The name of a segment; where the source gives none, ``(non renseigné)`` or ``(not given)``."""
-    return say("(not given)", {}, language) if value is None else value
+    """The name of a segment; where the source gives none, ``(non renseigné)`` or ``(not given)``.
+
+    A value that is a word of Cadran's own, such as a channel or the movement of a deal, is said in the
+    reader's language; any other is the source's and stays as it is.
+    """
+    if value is None:
+        return say("(not given)", {}, language)
+    return say(WORDS[value], {}, language) if value in WORDS else value
 
 
 def _typography(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from cadran.i18n import format_value, say
+from cadran.i18n import format_value, say, segment_name
 from cadran.insights.attribution import ORGANIC, UNLABELLED, UNTOUCHED
 
 if TYPE_CHECKING:
@@ -31,7 +31,11 @@ def show_attribution(found: Attribution, language: str, show: Callable[[Table], 
         special = row.label in (ORGANIC, UNTOUCHED, UNLABELLED)
         values = [format_value(row.shares[model].value, "money", found.currency, language) for model in models]
         ends = [format_value(end, "money", found.currency, language) for end in (row.low, row.high)]
-        table.add_row(say(row.label, {}, language) if special else row.label, *values, " – ".join(dict.fromkeys(ends)))
+        table.add_row(
+            say(row.label, {}, language) if special else segment_name(row.label, language),
+            *values,
+            " – ".join(dict.fromkeys(ends)),
+        )
     show(table)
 
 
