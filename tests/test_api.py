@@ -177,3 +177,11 @@ def test_an_expected_conversion_carries_its_curve_and_other_readings_none(api):
     assert curve["points"][0]["at_risk"] == curve["n"]
     assert curve["points"][-1]["age"] == curve["horizon_days"] == 360
     assert get(api, f"/kpi?kpi=win_rate&{asked}").json()["readings"][0]["curve"] is None
+
+
+def test_drivers_add_up_to_the_change(api):
+    asked = "grain=month&from=2026-09-01&to=2026-10-01"
+    found = get(api, f"/drivers?kpi=win_rate&by=segment&{asked}").json()
+    assert found["method"] == "mix_rate"
+    assert sum(Decimal(driver["contribution"]) for driver in found["drivers"]) == Decimal(found["change"])
+    assert get(api, f"/drivers?kpi=win_rate&kpi=acv&{asked}").status_code == 400

@@ -281,3 +281,16 @@ def test_won_revenue_is_credited_to_the_cent_in_the_terminal_and_by_the_api(demo
         by_terminal = sum(Decimal(record["value"]) for record in records if record["model"] == model)
         assert by_api == by_terminal == Decimal(found["value"]) > 0
     assert get(create_api(open_workspace(demo[0])), "/attribution?by=nonsense").status_code == 400
+
+
+def test_drivers_tell_why_a_kpi_moved_to_the_last_cent(demo):
+    found = run(demo, "drivers", "arr", "--grain", "quarter", "--format", "json")
+    assert found.exit_code == 0
+    (told,) = json.loads(found.stdout)
+    assert told["method"] == "movements"
+    assert sum(Decimal(driver["contribution"]) for driver in told["drivers"]) == Decimal(told["change"])
+    table = run(demo, "drivers", "win_rate", "--by", "segment", "--grain", "quarter", "--lang", "fr")
+    for words in ("Moteur", "Mix", "Taux", "Total", "Enterprise"):
+        assert words in table.stdout
+    rows = list(csv.DictReader(io.StringIO(run(demo, "drivers", "sales_velocity", "--format", "csv").stdout)))
+    assert [row["name"] for row in rows] == ["qualified_pipeline_count", "win_rate", "acv", "sales_cycle_days"]

@@ -48,6 +48,20 @@ def test_an_expected_conversion_shows_its_curve_and_what_it_rests_on(app):
     assert "Conversion by age" not in Page(get(app, "/kpi/win_rate?lang=en").text).text
 
 
+def test_a_page_tells_why_its_kpi_moved_and_where_it_leads(app):
+    page = Page(get(app, "/kpi/win_rate?lang=en").text)
+
+    for part in (
+        "Why it moved",
+        "By its formula",
+        "By segment",
+        "Contribution",
+        "From what drives it to the North Star",
+    ):
+        assert part in page.text, part
+    assert "Pourquoi il a bougé" in Page(get(app, "/kpi/arr?lang=fr").text).text
+
+
 def test_the_whole_contract_is_there(win_rate):
     kpi = fake_workspace().catalogue.kpi("win_rate")
     expected = [

@@ -18,6 +18,7 @@ class DriverOut(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
+    unit: str
     segment: dict[str, str | None]
     before: str | None
     now: str | None

@@ -79,8 +79,7 @@ def drivers_table(found: Drivers, names: Mapping[str, str], words: Words) -> Tab
 
 
 def _cells(driver: Driver, found: Drivers, names: Mapping[str, str], words: Words) -> tuple[str, ...]:
-    unit = found.kpi.unit if driver.segment else ""
-    values = (_plain(driver.before, unit, words), _plain(driver.now, unit, words))
+    values = (_plain(driver.before, driver.unit, words), _plain(driver.now, driver.unit, words))
     cells = (driver_name(driver, names, words), *values, _delta(driver.contribution, found, words))
     if found.method != "mix_rate":
         return cells
@@ -90,10 +89,7 @@ def _cells(driver: Driver, found: Drivers, names: Mapping[str, str], words: Word
 def _plain(value: Decimal | None, unit: str, words: Words) -> str:
     if value is None:
         return "–"
-    if unit:
-        return words.value(value, unit)
-    # factors have units of their own, and this table has one column for all of them
-    return words.value(value, "multiple") if abs(value) < 1 else words.number(round(value))
+    return words.value(value, unit or "count")
 
 
 def _delta(value: Decimal | None, found: Drivers, words: Words) -> str:

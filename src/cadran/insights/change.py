@@ -28,6 +28,7 @@ class Driver:
     Attributes:
         name: KPI id; ``numerator`` or ``denominator``; `REST` for what the formula does not tell;
             empty for a segment.
+        unit: What its own value is counted in; empty where it has no unit of its own.
         segment: Dimension values, for a segment.
         before: Its value then, or None.
         now: Its value now, or None.
@@ -39,6 +40,7 @@ class Driver:
     """
 
     name: str
+    unit: str = ""
     segment: Mapping[str, str | None] = field(default_factory=dict)
     before: Decimal | None = None
     now: Decimal | None = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 #: Names of the columns of a driver, in order. Other programs rely on them: names are only added.
 FIELDS = (
-    "name", "segment", "before", "now", "contribution", "mix", "rate", "weight_before", "weight_now",
+    "name", "unit", "segment", "before", "now", "contribution", "mix", "rate", "weight_before", "weight_now",
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def driver_record(driver: Driver) -> dict[str, Any]:
     """One driver as plain values, by the names of `FIELDS`."""
     return {
         "name": driver.name,
+        "unit": driver.unit,
         "segment": dict(driver.segment),
         "before": plain(driver.before),
         "now": plain(driver.now),

@@ -43,7 +43,9 @@ def drivers_of(catalogue: Catalogue, query: KpiQuery, ask: Ask) -> Drivers:
     asked = _comparing(query, kpi)
     if kpi.default_by or query.by:
         return _Change(catalogue, asked, ask).by_segment()
-    return _Change(catalogue, asked, ask).by_formula()
+    found = _Change(catalogue, asked, ask).by_formula()
+    units = {name: versions[-1].unit for name, versions in catalogue.kpis.items()}
+    return replace(found, drivers=tuple(replace(d, unit=units.get(d.name, "")) for d in found.drivers))
 
 
 @dataclass(frozen=True)

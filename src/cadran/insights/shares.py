@@ -66,7 +66,7 @@ def by_difference(found: Drivers, cells: Sequence[tuple[Figure | None, Figure | 
     drivers: list[Driver] = []
     for before, now in cells:
         first, second = (rounded(value_of(each) or Decimal(0), found.kpi) or Decimal(0) for each in (before, now))
-        drivers.append(Driver("", _segment(before, now), first, second, second - first))
+        drivers.append(Driver("", found.kpi.unit, _segment(before, now), first, second, second - first))
     ordered = _largest_first(drivers)
     total = [sum((getattr(d, name) for d in drivers), Decimal(0)) for name in ("before", "now")]
     return replace(found, before=total[0], now=total[1], change=total[1] - total[0], method="segments", drivers=ordered)
@@ -85,6 +85,7 @@ def by_mix_and_rate(found: Drivers, cells: Sequence[tuple[Figure | None, Figure 
     drivers = [
         Driver(
             "",
+            found.kpi.unit,
             _segment(before, now),
             _ratio(cell[0], cell[1], found.kpi),
             _ratio(cell[2], cell[3], found.kpi),
