@@ -19,6 +19,7 @@ from cadran.engine.late import late
 from cadran.engine.query import Context
 from cadran.engine.run import answers, rows
 from cadran.insights.attribution import attribute
+from cadran.insights.blame import blame_of
 from cadran.insights.columns import values
 from cadran.insights.drivers import drivers_of
 from cadran.insights.judge import read
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from cadran.engine.result import Rows
     from cadran.errors import Issue
     from cadran.insights.attribution import Attribution
+    from cadran.insights.blame import Blame
     from cadran.insights.change import Drivers
     from cadran.insights.reading import Readings
     from cadran.store.warehouse import Snapshot, SnapshotMeta
@@ -121,6 +123,17 @@ class View:
             QueryError: One of the questions names something that does not exist or cannot be combined.
         """
         return tuple(values(one) for one in answers(self.catalogue, queries, self._warehouse, self._context()))
+
+    def blame(self, query: KpiQuery) -> Blame:
+        """Which segment is to blame for the rate of the last whole period, or that nothing tells.
+
+        Raises:
+            QueryError: The question has not one KPI, or one that is no rate of counts.
+        """
+        context = self._context()
+        return blame_of(
+            self.catalogue, query, lambda asked: answers(self.catalogue, [asked], self._warehouse, context)[0]
+        )
 
     def rows(self, question: RowQuery) -> Rows:
         """The rows behind a number.

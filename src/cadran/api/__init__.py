@@ -18,12 +18,14 @@ from starlette.exceptions import HTTPException
 
 from cadran.api import models
 from cadran.api.attribution import attribution
+from cadran.api.blame import BlameOut
 from cadran.api.caller import Caller, caller, language_of
 from cadran.api.drivers import DriversOut, drivers_out
 from cadran.api.late import late
 from cadran.engine.query import RowQuery, from_params
 from cadran.errors import CadranError, QueryError, did_you_mean
 from cadran.i18n import say
+from cadran.insights.blame_record import blame_record
 
 if TYPE_CHECKING:
     from cadran.workspace import Workspace
@@ -85,6 +87,7 @@ def create_api(workspace: Workspace) -> FastAPI:
         ("/kpi", ask, "The readings that answer a question"),
         ("/rows", rows, "The rows behind a number"),
         ("/drivers", drivers, "Why a KPI moved between two periods"),
+        ("/why", why, "Which segment is to blame for a change of a rate"),
         ("/attribution", attribution, "Won revenue credited to touches"),
         ("/late", late, "What was learnt late about a figure"),
     ):
@@ -125,6 +128,11 @@ def ask(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends
 def drivers(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends(caller)]) -> DriversOut:
     """Why a KPI moved: by its factors, or by segment with ``by``; contributions add up to the change."""
     return drivers_out(who.view.drivers(question.query), who.language)
+
+
+def why(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends(caller)]) -> BlameOut:
+    """Which segment is to blame for the rate of the last whole period, or that nothing tells."""
+    return BlameOut.model_validate(blame_record(who.view.blame(question.query), who.language))
 
 
 def rows(

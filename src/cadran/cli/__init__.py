@@ -189,6 +189,21 @@ def drivers(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
 
 
 @main.command()
+@click.argument("kpi_id", metavar="ID")
+@ask_options
+@folder_option
+@output_options
+def why(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
+    """Find the segment that is to blame for a change of a rate, or say that nothing tells."""
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    view = workspace.view()
+    output.blame(view.blame(question([kpi_id], asked)), view)
+
+
+@main.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="Most rows to list.")
 @click.option("--offset", default=0, show_default=True, type=click.IntRange(0), help="Rows to skip.")

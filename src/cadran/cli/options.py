@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cadran.engine.result import Rows
     from cadran.errors import Issue
     from cadran.insights.attribution import Attribution
+    from cadran.insights.blame import Blame
     from cadran.insights.change import Drivers
     from cadran.insights.reading import Readings
     from cadran.jobs.progress import Progress
@@ -140,6 +141,20 @@ class Output:
             show_records([record], self.form, tuple(record))
         else:
             show_records(change_record(found, self.language)["drivers"], self.form, FIELDS)
+
+    def blame(self, found: Blame, view: View) -> None:
+        """What is to blame: a table for people, the whole answer or its candidates for programs."""
+        from cadran.cli.blame import remarks, show_blame
+        from cadran.cli.show import show_records, show_table
+        from cadran.insights.blame_record import FIELDS, blame_record, candidate_record
+
+        if self.form == "table":
+            show_blame(found, view, self.language, show_table)
+            remarks(found, self.language, self.note)
+        elif self.form == "json":
+            show_records([blame_record(found, self.language)], self.form, ())
+        else:
+            show_records([candidate_record(each, found) for each in found.candidates], self.form, FIELDS)
 
     def attribution(self, found: Attribution) -> None:
         """Credited revenue: a table, or one record per label and model."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cadran.engine.query import Comparison
     from cadran.period import Calendar, Grain
 
+#: Periods of the same length that tell what is usual.
+HISTORY = 6
 _TICK = timedelta(microseconds=1)
 
 
@@ -152,3 +154,11 @@ def _earlier(period: Period, grain: Grain | None, compare: Comparison, calendar:
         months = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
         return Period(shift_months(period.start, -months), period.start)
     return Period(period.start - timedelta(days=period.days), period.start)
+
+
+def before_span(start: date, end: date, periods: int) -> date:
+    """The first day of that many periods of the same length before a period; whole months count as months."""
+    if start.day == end.day == 1:
+        months = (end.year - start.year) * 12 + end.month - start.month
+        return shift_months(start, -months * periods)
+    return start - timedelta(days=(end - start).days * periods)
