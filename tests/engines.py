@@ -90,6 +90,18 @@ def publish(shelf, connection, meta, tables, *, issues=(), files=(), keep=10):
         return shelf.publish(writer, named, issues=issues, files=files, keep=keep, tables=tables)
 
 
+@pytest.fixture(params=ENGINES[:2], scope="module")
+def database_name(request):
+    """Name of an engine that answers many small questions quickly: whole projects are asked of these."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def database(database_name, request, tmp_path_factory):
+    """The engine that keeps the snapshots of a project; Spark is proved on questions that each hold every KPI."""
+    return _engine(database_name, request, tmp_path_factory)
+
+
 @pytest.fixture(params=ENGINES, scope="module")
 def engine_name(request):
     """Name of the engine; what it starts is started once for all tests."""
@@ -99,6 +111,10 @@ def engine_name(request):
 @pytest.fixture(scope="module")
 def engine(engine_name, request, tmp_path_factory):
     """The engine, without looking at what it cannot do; for fixtures of a whole module."""
+    return _engine(engine_name, request, tmp_path_factory)
+
+
+def _engine(engine_name, request, tmp_path_factory):
     if engine_name == "duckdb":
         return Backend("duckdb", 'engine = "duckdb"', tmp_path_factory.mktemp("duckdb"), StoreSettings())
     url = request.getfixturevalue("postgres_url") if engine_name == "postgres" else None

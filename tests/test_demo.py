@@ -22,15 +22,19 @@ from cadran.period import Period
 from cadran.sources.demo import write_company
 from cadran.workspace import open_workspace
 from cockpit import get
+from engines import database, database_name, postgres_url
 
+__all__ = ["database", "database_name", "postgres_url"]
 pytestmark = pytest.mark.slow
 NOW = datetime(2026, 7, 2, 9)
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(database, tmp_path_factory):
+    """The sample company, kept and answered by DuckDB, then by PostgreSQL."""
     folder = tmp_path_factory.mktemp("demo")
     truths = write_company(folder)
+    database.choose(folder)
     project = load_project(folder)
     found = sync_project(project, now=NOW)
     return folder, truths, build_project(project, now=NOW, found=found.issues)

@@ -11,6 +11,7 @@ import shutil
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,18 +21,20 @@ from cadran.jobs.build import build_project
 from cadran.jobs.start import init_project
 from cadran.jobs.sync import sync_project
 from cadran.workspace import open_workspace
+from engines import database, database_name, postgres_url
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 MAPPINGS = Path(__file__).parent / "data"
 NOW = datetime(2026, 1, 1)
 
+__all__ = ["database", "database_name", "postgres_url"]
 pytestmark = pytest.mark.slow
 
 
 class Company:
     """One data set, read as a user would, beside its expected answers."""
 
-    def __init__(self, name: str, root: Path, files: list[str], first: date, last: date) -> None:
+    def __init__(self, name: str, root: Path, files: list[str], first: date, last: date, database: Any) -> None:
         if not (DATA / name).is_dir():
             pytest.skip(f"the data set {name} is not on this machine")
         self.expected = json.loads((DATA / name / "expected.json").read_text())["values"]
@@ -40,6 +43,7 @@ class Company:
         init_project(root, name=name)
         settings = (root / "cadran.toml").read_text().replace("Europe/Paris", "UTC")
         (root / "cadran.toml").write_text(settings)
+        database.choose(root)
         for file in files:
             shutil.copy(DATA / name / file, root / "exports" / file)
         for mapping in (MAPPINGS / name / "mappings").glob("*.yml"):
@@ -82,21 +86,23 @@ def covered_and_not(company, reasons, capsys):
 
 
 @pytest.fixture(scope="module")
-def maven(tmp_path_factory):
+def maven(tmp_path_factory, database):
     files = ["accounts.csv", "sales_pipeline.csv", "sales_teams.csv"]
-    return Company("maven-crm", tmp_path_factory.mktemp("maven"), files, date(2016, 10, 1), date(2018, 1, 1))
+    return Company("maven-crm", tmp_path_factory.mktemp("maven"), files, date(2016, 10, 1), date(2018, 1, 1), database)
 
 
 @pytest.fixture(scope="module")
-def olist(tmp_path_factory):
+def olist(tmp_path_factory, database):
     files = ["olist_closed_deals_dataset.csv", "olist_marketing_qualified_leads_dataset.csv"]
-    return Company("olist", tmp_path_factory.mktemp("olist"), files, date(2017, 6, 1), date(2018, 12, 1))
+    return Company("olist", tmp_path_factory.mktemp("olist"), files, date(2017, 6, 1), date(2018, 12, 1), database)
 
 
 @pytest.fixture(scope="module")
-def playbook(tmp_path_factory):
+def playbook(tmp_path_factory, database):
     files = ["subscription_periods.csv"]
-    return Company("mrr-playbook", tmp_path_factory.mktemp("playbook"), files, date(2017, 9, 1), date(2020, 3, 1))
+    return Company(
+        "mrr-playbook", tmp_path_factory.mktemp("playbook"), files, date(2017, 9, 1), date(2020, 3, 1), database
+    )
 
 
 @pytest.mark.parametrize("name", ["maven", "olist", "playbook"])
