@@ -11,6 +11,7 @@ import pytest
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answer, answers
 from cadran.errors import DefinitionError, Issue, QueryError, fill
+from cadran.insights.judge import read
 from cadran.period import Calendar
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, context, deal, kpi, measure
 
@@ -394,6 +395,13 @@ def test_a_period_is_computed_by_the_version_in_force_at_its_start_t_98():
     rows[-2]["is_engaged"] = True
     result = ask(MemoryWarehouse(opportunity=rows), WIN_RATE, later, grain="quarter", start=APR, end=date(2026, 10, 1))
     assert [(f.kpi.version, f.value) for f in result.figures] == [("1.0", 0.5), ("2.0", 1.0)]
+    assert [reading.is_break for reading in read(result).readings] == [False, True]
+    double = kpi("double", kind="derived", expression="rate * 2", inputs={"rate": "win_rate"})
+    span = {"grain": "quarter", "start": APR, "end": date(2026, 10, 1), "compare": "previous"}
+    found = read(ask(MemoryWarehouse(opportunity=rows), double, WIN_RATE, later, names=("double", "win_rate"), **span))
+    # a derived KPI breaks with what it is made of, and a change across versions is neither good nor bad
+    assert [reading.is_break for reading in found.readings] == [False, True, False, True]
+    assert [(r.change.version, r.change.is_favourable) for r in found.readings[-1:]] == [("1.0", None)]
 
 
 def test_each_figure_has_the_one_before_and_the_one_of_last_year():

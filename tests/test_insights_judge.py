@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -7,8 +8,10 @@ import pytest
 
 from cadran.catalogue.definition import Benchmark, Kpi, Target
 from cadran.engine.result import Durations, Figure, KpiResult, Moments, Outcomes
+from cadran.errors import fill
 from cadran.insights.expected import conversion_of, points
 from cadran.insights.judge import read
+from cadran.period import Period
 
 NAMES = {"fr": "Taux", "en": "Rate"}
 
@@ -226,3 +229,14 @@ def test_the_points_of_a_curve_have_their_band_and_the_cases_still_watched():
     assert by_age[20]["at_risk"] == 63
     assert (by_age[40]["share"], by_age[40]["at_risk"]) == (None, 0)
     assert by_age[90]["past"] == pytest.approx(200 / 1000)
+
+
+def test_a_window_that_the_data_does_not_fill_has_no_change_and_no_verdict():
+    window = Period(date(2025, 4, 1), date(2026, 4, 1))
+    short = {"window": window, "history_from": date(2025, 9, 3), "partial": True}
+    definition = kpi(targets=(target("0.10"),))
+    whole = figure(definition, 60, 80, start=date(2025, 1, 1), window=window)
+    found = reading(figure(definition, 60, 80, **short), whole)
+    assert (found.verdict, found.change.value, found.change.delta) == ("cannot_tell", 0.75, None)
+    assert fill(found.reason, found.reason_params).startswith("The data starts on 2025-09-03")
+    assert reading(figure(definition, 60, 80, window=window), replace(whole, **short)).change.delta is None

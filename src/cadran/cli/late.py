@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -29,7 +30,7 @@ def remarks(found: Late, view: View, note: Callable[..., None], language: str) -
     """Between which days, and how many rows."""
     days = [format_moment(moment, language, view.project.zone) for moment in (found.since, found.until)]
     note(
-        "{n} changes between what was known on {since} and on {until}.",
+        "Changes between what was known on {since} and on {until}: {n}.",
         n=len(found.changes),
         since=days[0],
         until=days[1],
@@ -94,4 +95,4 @@ def _learnt(change: LateChange, language: str) -> str:
 
 
 def _amount(value: Number | None) -> str:
-    return "" if value is None else format(value, "f") if isinstance(value, int) else f"{value:f}"
+    return "" if value is None else f"{Decimal(str(value)).normalize():f}"

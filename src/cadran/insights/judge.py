@@ -172,7 +172,9 @@ def _change(figure: Figure, value: Number | None, earlier: Figure | None) -> Cha
     if earlier is None:
         return None
     before = value_of(earlier).value
-    delta = value - before if value is not None and before is not None else None  # type: ignore[operator]
+    # a window that the data does not fill is no measure of the same thing
+    is_whole = not figure.history_from and not earlier.history_from
+    delta = value - before if is_whole and value is not None and before is not None else None  # type: ignore[operator]
     is_same = earlier.definitions == figure.definitions
     base = float(before) if before is not None else 0.0
     return Change(

@@ -28,7 +28,8 @@ class Change:
         start: First day of the earlier period.
         end: First day after what was compared of it.
         value: Value then, or None.
-        delta: Value now less value then, or None; in points of rate, or in the unit.
+        delta: Value now less value then, or None; in points of rate, or in the unit. None too where a trailing
+            window of either is not wholly in the data.
         ratio: Relative change, or None where the base is not above zero.
         is_favourable: True or False by the KPI's direction; None when it has none, did not move, or was
             measured by another version.
