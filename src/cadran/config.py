@@ -289,7 +289,10 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "policy": ("grace_days", "recycle_days", "churn_dating", "import_batch", "baseline_from"),
     "files": ("ignore",),
     "store": ("keep_snapshots", "engine", "url", "schema", "folder", "cores", "memory"),
+    "state": ("url", "schema"),
 }
+#: Sections whose keys are known here and whose values are read by the room that needs them.
+READ_ELSEWHERE = ("store", "state")
 
 
 @dataclass(frozen=True)
@@ -315,7 +318,7 @@ class _Settings:
             ignore=self._globs(),
             keep_snapshots=self._between("store.keep_snapshots", 10, 1, 10_000),
             places=self.places,
-            extra={name: value for name, value in self.values.items() if name not in KNOWN or name == "store"},
+            extra={name: value for name, value in self.values.items() if name not in KNOWN or name in READ_ELSEWHERE},
         )
 
     def _get(self, name: str, default: Any) -> Any:

@@ -1,7 +1,8 @@
 """Which engine keeps the snapshots of a project, and where: the section ``[store]`` of cadran.toml.
 
-What is secret comes from the environment alone: `PASSWORD` for the password of a database, and
-`URL` for an address that differs from machine to machine.
+``[state]`` says where the application database is. What is secret comes from the environment alone:
+`PASSWORD` and `STATE_PASSWORD` for the passwords of the databases, `URL` and `STATE_URL` for addresses
+that differ from machine to machine.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from cadran.config import PROJECT_FILE, environment
 from cadran.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cadran.config import Project
 
 Engine = Literal["duckdb", "postgres", "spark"]
 ENGINES: tuple[str, ...] = get_args(Engine)
 #: Environment variables that hold the address and the password.
 URL, PASSWORD = "CADRAN_STORE_URL", "CADRAN_STORE_PASSWORD"
+#: The same for the application database.
+STATE_URL, STATE_PASSWORD = "CADRAN_STATE_URL", "CADRAN_STATE_PASSWORD"
 #: How an address starts, by engine, with an example for messages.
 _ADDRESSES = {
     "postgres": (r"postgres(?:ql)?://[^\s]+", "postgresql://user@host:5432/database"),
@@ -73,6 +78,43 @@ def store_settings(project: Project) -> StoreSettings:
     return StoreSettings(engine, _url(project, engine, str(given.get("url", ""))), schema, folder, cores, memory)
 
 
+@dataclass(frozen=True)
+class StateSettings:
+    """Where the application database is.
+
+    Attributes:
+        url: Address of a PostgreSQL database, without a password; empty for SQLite in the project's folder.
+        schema: For PostgreSQL, the schema of its tables.
+    """
+
+    url: str = ""
+    schema: str = "cadran_state"
+
+
+def state_settings(project: Project) -> StateSettings:
+    """The application database of a project, as its settings and the environment say.
+
+    Raises:
+        ConfigError: A setting cannot be used, or holds a password.
+    """
+    given = project.extra.get("state", {})
+    schema, written = str(given.get("schema", "cadran_state")), str(given.get("url", ""))
+    if not _SCHEMA.fullmatch(schema):
+        raise _refuse(project, "schema", schema, "a-z, 0-9, _", section="state")
+    pattern, example = _ADDRESSES["postgres"]
+    places = ((written, project.places.get("state.url", PROJECT_FILE)), (environment(STATE_URL), STATE_URL))
+    _refuse_passwords(places, example, STATE_PASSWORD)
+    url = environment(STATE_URL) or written
+    if url and not re.fullmatch(pattern, url):
+        raise _refuse(project, "url", url, example, section="state")
+    return StateSettings(url, schema)
+
+
+def state_password() -> str:
+    """The password of the application database, from the environment; empty when libpq is to find it."""
+    return environment(STATE_PASSWORD)
+
+
 def password() -> str:
     """The password of the database, from the environment; empty when libpq is to find it by its own rules."""
     return environment(PASSWORD)
@@ -90,15 +132,7 @@ def _url(project: Project, engine: str, written: str) -> str:
     where = project.places.get("store.url", project.places.get("store.engine", PROJECT_FILE))
     pattern, example = _ADDRESSES[engine]
     # both are judged, so that a password in the file is told even where the environment replaces it
-    for url, place in ((written, where), (environment(URL), URL)):
-        if "://" in url and _holds_password(url):
-            raise ConfigError(
-                "The address of the store holds a password.",
-                hint="Write the address without it, as {example}, and put it in the environment variable {variable}.",
-                where=place,
-                example=example,
-                variable=PASSWORD,
-            )
+    _refuse_passwords(((written, where), (environment(URL), URL)), example, PASSWORD)
     url = environment(URL) or written
     if not re.fullmatch(pattern, url):
         raise ConfigError(
@@ -112,18 +146,32 @@ def _url(project: Project, engine: str, written: str) -> str:
     return url
 
 
+def _refuse_passwords(places: Iterable[tuple[str, str]], example: str, variable: str) -> None:
+    for url, place in places:
+        if "://" in url and _holds_password(url):
+            raise ConfigError(
+                "The address of the store holds a password.",
+                hint="Write the address without it, as {example}, and put it in the environment variable {variable}.",
+                where=place,
+                example=example,
+                variable=variable,
+            )
+
+
 def _holds_password(url: str) -> bool:
     found = urlsplit(url)
     return ":" in found.netloc.rpartition("@")[0] or "password=" in found.query
 
 
-def _refuse(project: Project, key: str, value: object, allowed: str, near: str = "") -> ConfigError:
+def _refuse(
+    project: Project, key: str, value: object, allowed: str, near: str = "", *, section: str = "store"
+) -> ConfigError:
     hint = "Did you mean {near}?" if near else "Use {allowed}."
     return ConfigError(
         "{setting} cannot be {value}.",
         hint=hint,
-        where=project.places.get(f"store.{key}", PROJECT_FILE),
-        setting=f"store.{key}",
+        where=project.places.get(f"{section}.{key}", PROJECT_FILE),
+        setting=f"{section}.{key}",
         value=repr(value),
         allowed=allowed,
         near=near,
