@@ -55,6 +55,50 @@ KPIS = [
         "is_final AND mrr_12m_before > 0",
         "sum(retained_12m) / nullif(sum(mrr_12m_before), 0)",
     ),
+    (
+        "organic share",
+        "opportunity",
+        "created_on",
+        f"coalesce(opportunity_type, 'new') = 'new' AND amount_base > 0 AND is_imported IS NOT TRUE AND {LIVE}",
+        (
+            "coalesce(sum(amount_base) FILTER (origin IN ('organic_search', 'organic_social', 'direct', 'referral')), 0) "
+            "/ nullif(sum(amount_base), 0)"
+        ),
+    ),
+    ("activities per deal", "opportunity", "closed_on", f"is_closed AND {LIVE}", "sum(n_touches) / count(n_touches)"),
+    (
+        "ABM rate",
+        "target_account",
+        "month_on",
+        "true",
+        "count(*) FILTER (n_people >= 2 OR n_touches >= 3) / count(*)",
+    ),
+    (
+        "reply rate",
+        "outreach_delivery",
+        "started_on",
+        f"is_first AND started_on + 30 < DATE '{END}'",
+        "count(*) FILTER (run_replied_on - started_on BETWEEN 0 AND 30) / count(*)",
+    ),
+    (
+        "forecast accuracy",
+        "forecast_outcome",
+        "last_on",
+        "horizon = 'start' AND forecast_type = 'commit' AND is_final AND is_submitted",
+        "1 - abs(sum(forecast) - sum(actual)) / nullif(sum(actual), 0)",
+    ),
+    (
+        "LTV",
+        "customer_month",
+        "month_on",
+        "true",
+        (
+            "sum(margin_end_base) / nullif(count(*) FILTER (mrr_end > 0), 0) * CASE WHEN "
+            "count(*) FILTER (is_final AND mrr_1m_before > 0 AND churn_1m > 0) > 0 THEN least("
+            "count(*) FILTER (is_final AND mrr_1m_before > 0) / "
+            "count(*) FILTER (is_final AND mrr_1m_before > 0 AND churn_1m > 0), 60) END"
+        ),
+    ),
     *(
         (
             stage_series(stage),
@@ -68,12 +112,26 @@ KPIS = [
 ]
 
 
+#: Breakdowns of the series that have not all of them.
+HAS = {
+    "ABM rate": ("segment", "industry", "region", "owner"),
+    "reply rate": ("segment", "industry", "region", "owner"),
+    "forecast accuracy": ("owner",),
+}
+
+
 def queries() -> Iterator[tuple[str, str, str]]:
     """Series, breakdown and query of everything."""
     for breakdown in (ALL, *BREAKDOWNS):
         segment = "''" if breakdown == ALL else f"coalesce({breakdown}, '{NONE}')"
         for series, table, day, where, value in KPIS:
-            yield series, breakdown, simple(table, day, where, value, segment)
+            if breakdown in (ALL, *HAS.get(series, BREAKDOWNS)):
+                yield series, breakdown, simple(table, day, where, value, segment)
+        if breakdown in (ALL, "channel"):
+            for series in ("CAC", "LTV/CAC", "CAC payback"):
+                yield series, breakdown, economics(series, segment)
+        if breakdown in (ALL, "segment", "owner", "channel"):
+            yield "coverage", breakdown, coverage(segment)
         yield "MRR", breakdown, balance("mrr_movement", "mrr_delta_base", segment)
         yield "velocity", breakdown, velocity(segment)
         yield "response median", breakdown, median(segment)
@@ -110,6 +168,40 @@ def velocity(segment: str) -> str:
          q AS ({balance("pipeline_movement", "qualified_n_delta", segment)})
     SELECT segment, month, coalesce(q.value, 0) * w.value * a.value / nullif(c.value, 0) AS value
     FROM w JOIN a USING (segment, month) JOIN c USING (segment, month) LEFT JOIN q USING (segment, month)"""
+
+
+def economics(series: str, segment: str) -> str:
+    """What a new customer costs, and what it brings for that."""
+    cost = simple("cost", "day_on", "true", "sum(amount_base)", segment)
+    count = simple("mrr_movement", "moved_on", "type = 'new' AND n_delta > 0", "count(*)", segment)
+    cac = "cost.value / nullif(new.value, 0)"
+    if series == "CAC":
+        more, value = "", cac
+    elif series == "LTV/CAC":
+        ltv = next(rest for name, *rest in KPIS if name == "LTV")
+        more, value = f"JOIN ({simple(*ltv, segment)}) AS ltv USING (segment, month)", f"ltv.value / nullif({cac}, 0)"
+    else:
+        margin = simple("mrr_movement", "moved_on", "type = 'new'", "sum(margin_delta_base)", segment)
+        more = f"JOIN ({margin}) AS margin USING (segment, month)"
+        value = f"{cac} / nullif(margin.value / nullif(new.value, 0), 0)"
+    return f"""
+    SELECT segment, month, {value} AS value
+    FROM ({cost}) AS cost JOIN ({count}) AS new USING (segment, month) {more}"""
+
+
+def coverage(segment: str) -> str:
+    """Qualified pipeline that is to close in the quarter, for each unit of its quota."""
+    parts = {
+        "amount": "amount_delta",
+        "quota": "CASE WHEN movement = 'quota' THEN quota_delta ELSE 0 END",
+        "unrated": "unrated_delta",
+    }
+    current = "(SELECT * FROM coverage_movement WHERE horizon = 'current')"
+    a, q, u = (balance(current, value, segment) for value in parts.values())
+    return f"""
+    SELECT segment, month, coalesce(a.value, 0) / q.value AS value
+    FROM ({a}) AS a JOIN ({q}) AS q USING (segment, month) JOIN ({u}) AS u USING (segment, month)
+    WHERE q.value > 0 AND coalesce(u.value, 0) = 0"""
 
 
 def median(segment: str) -> str:

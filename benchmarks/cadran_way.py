@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -18,18 +19,23 @@ from cadran.period import Calendar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cadran.catalogue.definition import Catalogue
     from cadran.engine.result import Durations, Figure, KpiResult
     from cadran.store.warehouse import Warehouse
 
 CONTEXT = Context(Calendar(), ZoneInfo(ZONE), CURRENCY, SETTINGS)
+#: Series that are not asked, to be compared with a way that does not know them.
+LEFT_OUT = frozenset(filter(None, os.environ.get("CADRAN_BENCH_WITHOUT", "").split(",")))
 OF_KPI = {kpi: series for series, kpi in SERIES.items()}
 
 
-def questions() -> list[KpiQuery]:
-    """The dashboard as questions: the board, and the stages, once for each breakdown."""
+def questions(catalogue: Catalogue) -> list[KpiQuery]:
+    """The dashboard as questions: the board, and the stages, once for each breakdown that a KPI has."""
     found = []
+    wanted = [kpi for series, kpi in SERIES.items() if series not in LEFT_OUT]
     for by in ((), *((name,) for name in BREAKDOWNS)):
-        found.append(KpiQuery(tuple(SERIES.values()), by=by, grain="month", start=START, end=END))
+        kpis = tuple(kpi for kpi in wanted if {*by} <= {*catalogue.kpi(kpi).dimensions})
+        found.append(KpiQuery(kpis, by=by, grain="month", start=START, end=END))
         found.append(KpiQuery((BY_STAGE,), by=("stage", *by), grain="month", start=START, end=END))
     return found
 
@@ -38,8 +44,8 @@ def ask(warehouse: Warehouse) -> list[KpiResult]:
     """The answers of the engine."""
     catalogue, _ = load_catalogue()
     if hasattr(run, "answers"):
-        return list(run.answers(catalogue, questions(), warehouse, CONTEXT))
-    return [run.answer(catalogue, each, warehouse, CONTEXT) for each in questions()]
+        return list(run.answers(catalogue, questions(catalogue), warehouse, CONTEXT))
+    return [run.answer(catalogue, each, warehouse, CONTEXT) for each in questions(catalogue)]
 
 
 def cells(results: Iterable[KpiResult]) -> pa.Table:

@@ -13,10 +13,11 @@ from benchmarks.scale import END, START
 from benchmarks.work import ALL, BREAKDOWNS, FROM_MONTH, NONE, TO_MONTH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
     import pyarrow as pa
 
-DIMS = ", ".join(BREAKDOWNS)
 LIVE = "is_test IS NOT TRUE AND deleted_at IS NULL AND merged_into_id IS NULL"
 
 
@@ -25,47 +26,49 @@ def month(day: str) -> str:
     return f"(year({day}) * 12 + month({day}) - 1)::SMALLINT"
 
 
-def sets(*more: str) -> str:
+def sets(dims: Sequence[str], *more: str) -> str:
     """The grouping sets of the dashboard."""
     keys = ", ".join(("m", *more))
-    return f"GROUPING SETS (({keys}), " + ", ".join(f"({keys}, {name})" for name in BREAKDOWNS) + ")"
+    return f"GROUPING SETS (({keys}), " + ", ".join(f"({keys}, {name})" for name in dims) + ")"
 
 
-#: Which breakdown a row of GROUPING SETS belongs to, and its segment.
-WHICH = (
-    "CASE "
-    + " ".join(f"WHEN grouping({name}) = 0 THEN '{name}'" for name in BREAKDOWNS)
-    + f" ELSE '{ALL}' END AS breakdown, CASE "
-    + " ".join(f"WHEN grouping({name}) = 0 THEN coalesce({name}, '{NONE}')" for name in BREAKDOWNS)
-    + " ELSE '' END AS segment"
-)
+def which(dims: Sequence[str]) -> str:
+    """Which breakdown a row of GROUPING SETS belongs to, and its segment."""
+    names = " ".join(f"WHEN grouping({name}) = 0 THEN '{name}'" for name in dims)
+    segments = " ".join(f"WHEN grouping({name}) = 0 THEN coalesce({name}, '{NONE}')" for name in dims)
+    return f"CASE {names} ELSE '{ALL}' END AS breakdown, CASE {segments} ELSE '' END AS segment"
 
 
-def scan(table: str, day: str, where: str, columns: str, sums: str, *more: str) -> str:
-    """One pass over the rows of the span."""
+def scan(  # noqa: PLR0913, PLR0917 - the parts of a statement
+    table: str, day: str, where: str, columns: str, sums: str, more: str = "", dims: Sequence[str] = BREAKDOWNS
+) -> str:
+    """One pass over the rows of the span, whose columns are made first; ``more`` is a column to group by too."""
     rows = f"{day} >= DATE '{START}' AND {day} < DATE '{END}'" + (f" AND {where}" if where else "")
-    keys = "".join(f"{name}, " for name in more)
+    key = f"{more}, " if more else ""
     return f"""
-    SELECT {WHICH}, m, {keys}{sums}
-    FROM (SELECT {month(day)} AS m, {DIMS}, {keys}{columns} FROM {table} WHERE {rows})
-    GROUP BY {sets(*more)}"""
+    SELECT {which(dims)}, m, {key}{sums}
+    FROM (SELECT {month(day)} AS m, {", ".join(dims)}, {columns} FROM {table} WHERE {rows})
+    GROUP BY {sets(dims, *([more] if more else []))}"""
 
 
-def balance(table: str, day: str, amount: str) -> str:
+def balance(
+    table: str, day: str, amounts: dict[str, str], where: str = "true", dims: Sequence[str] = BREAKDOWNS
+) -> str:
     """The running sum of signed movements at every month end, from before the span on."""
     moved = f"greatest({month(day)}, {FROM_MONTH - 1}::SMALLINT)"
+    made = ", ".join(f"{value} AS {name}" for name, value in amounts.items())
     return f"""
     WITH moved AS (
-      SELECT {WHICH}, m, sum(amount) AS amount
-      FROM (SELECT {moved} AS m, {DIMS}, {amount} AS amount FROM {table} WHERE {day} < DATE '{END}')
-      GROUP BY {sets()}
+      SELECT {which(dims)}, m, {", ".join(f"sum({name}) AS {name}" for name in amounts)}
+      FROM (SELECT {moved} AS m, {", ".join(dims)}, {made} FROM {table} WHERE {day} < DATE '{END}' AND {where})
+      GROUP BY {sets(dims)}
     ), grid AS (
       SELECT breakdown, segment, m::SMALLINT AS m
       FROM (SELECT DISTINCT breakdown, segment FROM moved), range({FROM_MONTH - 1}, {TO_MONTH}) AS r(m)
     )
-    SELECT breakdown, segment, m,
-           sum(amount) OVER (PARTITION BY breakdown, segment ORDER BY m) AS amount
-    FROM grid LEFT JOIN moved USING (breakdown, segment, m) QUALIFY m >= {FROM_MONTH}"""
+    SELECT breakdown, segment, m, {", ".join(f"sum({name}) OVER so_far AS {name}" for name in amounts)}
+    FROM grid LEFT JOIN moved USING (breakdown, segment, m)
+    WINDOW so_far AS (PARTITION BY breakdown, segment ORDER BY m) QUALIFY m >= {FROM_MONTH}"""
 
 
 #: One statement for each table and day.
@@ -74,17 +77,18 @@ SCANS = {
         "opportunity",
         "created_on",
         f"coalesce(opportunity_type, 'new') = 'new' AND is_imported IS NOT TRUE AND {LIVE}",
-        "1 AS one",
-        "count(*) AS n",
+        "CASE WHEN amount_base > 0 THEN amount_base END AS amount, "
+        "origin IN ('organic_search', 'organic_social', 'direct', 'referral') AS organic",
+        "count(*) AS n, coalesce(sum(amount) FILTER (organic), 0) / nullif(sum(amount), 0) AS organic",
     ),
     "closed": scan(
         "opportunity",
         "closed_on",
         f"is_closed AND {LIVE}",
         "is_won, CASE WHEN is_won AND acv_base > 0 THEN acv_base END AS acv, "
-        "CASE WHEN is_won AND is_cycle_valid THEN cycle_days::INTEGER END AS cycle",
+        "CASE WHEN is_won AND is_cycle_valid THEN cycle_days::INTEGER END AS cycle, n_touches",
         "count(*) AS n, count(*) FILTER (is_won) AS won, sum(acv) / count(acv) AS acv, "
-        "sum(cycle) / count(cycle) AS cycle",
+        "sum(cycle) / count(cycle) AS cycle, sum(n_touches) / count(n_touches) AS touches",
     ),
     "passed": scan(
         "stage_passage",
@@ -93,8 +97,8 @@ SCANS = {
         "stage, advanced_on >= entered_on AS further",
         "count(*) AS n, count(*) FILTER (further) AS k",
         "stage",
-    ).replace("stage, stage, ", "stage, "),
-    "qualified": balance("pipeline_movement", "moved_on", "qualified_n_delta"),
+    ),
+    "qualified": balance("pipeline_movement", "moved_on", {"amount": "qualified_n_delta"}),
     "mql": scan(
         "lead_cycle",
         "mql_on",
@@ -116,14 +120,65 @@ SCANS = {
         "round(working_hours, 4) AS hours, is_answered",
         "count(*) FILTER (is_answered) AS gone, count(*) AS n",
         "hours",
-    ).replace("hours, round", "round"),
-    "mrr": balance("mrr_movement", "moved_on", "mrr_delta_base"),
-    "retained": scan(
+    ),
+    "mrr": balance("mrr_movement", "moved_on", {"amount": "mrr_delta_base"}),
+    "months": scan(
         "customer_month",
         "month_on",
-        "is_final AND mrr_12m_before > 0",
-        "mrr_12m_before AS b, mrr_12m_before + expansion_12m - contraction_12m - churn_12m AS net, retained_12m AS kept",
-        "sum(net) / nullif(sum(b), 0) AS nrr, sum(kept) / nullif(sum(b), 0) AS grr",
+        "",
+        "CASE WHEN is_final AND mrr_12m_before > 0 THEN mrr_12m_before END AS b, "
+        "CASE WHEN is_final AND mrr_12m_before > 0 "
+        "THEN mrr_12m_before + expansion_12m - contraction_12m - churn_12m END AS net, "
+        "CASE WHEN is_final AND mrr_12m_before > 0 THEN retained_12m END AS kept, "
+        "is_final AND mrr_1m_before > 0 AS had, is_final AND mrr_1m_before > 0 AND churn_1m > 0 AS lost, "
+        "margin_end_base AS margin, mrr_end > 0 AS pays",
+        "sum(net) / nullif(sum(b), 0) AS nrr, sum(kept) / nullif(sum(b), 0) AS grr, "
+        "sum(margin) / nullif(count(*) FILTER (pays), 0) * CASE WHEN count(*) FILTER (lost) > 0 "
+        "THEN least(count(*) FILTER (had) / count(*) FILTER (lost), 60) END AS ltv",
+    ),
+    "targets": scan(
+        "target_account",
+        "month_on",
+        "",
+        "n_people >= 2 OR n_touches >= 3 AS engaged",
+        "count(*) FILTER (engaged) / count(*) AS share",
+        dims=("segment", "industry", "region", "owner"),
+    ),
+    "replies": scan(
+        "outreach_delivery",
+        "started_on",
+        f"is_first AND started_on + 30 < DATE '{END}'",
+        "run_replied_on - started_on BETWEEN 0 AND 30 AS replied",
+        "count(*) FILTER (replied) / count(*) AS share",
+        dims=("segment", "industry", "region", "owner"),
+    ),
+    "costs": scan("cost", "day_on", "", "amount_base AS amount", "sum(amount) AS amount", dims=("channel",)),
+    "won_new": scan(
+        "mrr_movement",
+        "moved_on",
+        "type = 'new'",
+        "margin_delta_base AS margin, n_delta > 0 AS counts",
+        "count(*) FILTER (counts) AS n, sum(margin) / nullif(count(*) FILTER (counts), 0) AS margin",
+        dims=("channel",),
+    ),
+    "covered": balance(
+        "coverage_movement",
+        "moved_on",
+        {
+            "amount": "amount_delta",
+            "quota": "CASE WHEN movement = 'quota' THEN quota_delta END",
+            "unrated": "unrated_delta",
+        },
+        "horizon = 'current'",
+        ("segment", "owner", "channel"),
+    ),
+    "forecasts": scan(
+        "forecast_outcome",
+        "last_on",
+        "horizon = 'start' AND forecast_type = 'commit' AND is_final AND is_submitted",
+        "forecast, actual",
+        "1 - abs(sum(forecast) - sum(actual)) / nullif(sum(actual), 0) AS accuracy",
+        dims=("owner",),
     ),
 }
 #: The Kaplan-Meier median: the first time at which at most half are still waiting.
@@ -146,8 +201,22 @@ CELLS = f"""
       UNION ALL SELECT 'response under 1 h', breakdown, segment, m, k / n FROM answered
       UNION ALL SELECT 'response median', breakdown, segment, m, median FROM ({MEDIAN})
       UNION ALL SELECT 'MRR', breakdown, segment, m, amount FROM mrr
-      UNION ALL SELECT 'NRR', breakdown, segment, m, nrr FROM retained
-      UNION ALL SELECT 'GRR', breakdown, segment, m, grr FROM retained
+      UNION ALL SELECT 'NRR', breakdown, segment, m, nrr FROM months
+      UNION ALL SELECT 'GRR', breakdown, segment, m, grr FROM months
+      UNION ALL SELECT 'LTV', breakdown, segment, m, ltv FROM months
+      UNION ALL SELECT 'organic share', breakdown, segment, m, organic FROM created
+      UNION ALL SELECT 'activities per deal', breakdown, segment, m, touches FROM closed
+      UNION ALL SELECT 'ABM rate', breakdown, segment, m, share FROM targets
+      UNION ALL SELECT 'reply rate', breakdown, segment, m, share FROM replies
+      UNION ALL SELECT 'CAC', breakdown, segment, m, amount / nullif(n, 0)
+        FROM won_new JOIN costs USING (breakdown, segment, m)
+      UNION ALL SELECT 'LTV/CAC', breakdown, segment, m, ltv / nullif(amount / nullif(n, 0), 0)
+        FROM won_new JOIN costs USING (breakdown, segment, m) JOIN months USING (breakdown, segment, m)
+      UNION ALL SELECT 'CAC payback', breakdown, segment, m, amount / nullif(n, 0) / nullif(margin, 0)
+        FROM won_new JOIN costs USING (breakdown, segment, m)
+      UNION ALL SELECT 'coverage', breakdown, segment, m, coalesce(amount, 0) / quota
+        FROM covered WHERE quota > 0 AND coalesce(unrated, 0) = 0
+      UNION ALL SELECT 'forecast accuracy', breakdown, segment, m, accuracy FROM forecasts
     ) WHERE value IS NOT NULL"""
 
 

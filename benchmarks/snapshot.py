@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from benchmarks.generate import generate
 from benchmarks.scale import BUILT_AT, CURRENCY, KNOWN_AT, ZONE
 from cadran.canonical import derive
 from cadran.canonical.calendars import HoursFrom, working_minutes
-from cadran.canonical.entities import ENTITIES
+from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.settings import Settings
 from cadran.config import BusinessHours
 from cadran.store.snapshot import building, current, publish
@@ -36,8 +38,19 @@ SLOW = 5.0
 def snapshot(scale: Scale) -> Path:
     """The file of the snapshot of a scale, built when it is not there."""
     state = scale.folder / ".cadran"
-    found = current(state)
-    return found or build(generate(scale), state)
+    found, said = current(state), state / "columns"
+    if found is None or not said.exists() or said.read_text() != columns():
+        # tables that lack a column that the catalogue has come to need are of no use
+        shutil.rmtree(scale.folder / "canonical", ignore_errors=True)
+        found = build(generate(scale), state)
+        said.write_text(columns())
+    return found
+
+
+def columns() -> str:
+    """Every column of the canonical tables, as this version of the product has them."""
+    found = {name: [f"{c.name}:{c.type}" for c in published_columns(name)] for name in ENTITIES}
+    return json.dumps(found, indent=0)
 
 
 def build(landed: Path, state: Path) -> Path:

@@ -43,17 +43,17 @@ def run(arguments: list[str], python: str = sys.executable, **environment: str) 
     return {**json.loads(done.stdout.strip().splitlines()[-1]), "wall": wall}
 
 
-def interleaved(ways: dict[str, tuple[list[str], str]], repeats: int) -> dict[str, Runs]:
+def interleaved(ways: dict[str, tuple[list[str], str, dict[str, str]]], repeats: int) -> dict[str, Runs]:
     """Every way once, then every way again, so that a busy moment hits all of them.
 
     Args:
-        ways: Arguments of ``python -m`` and the interpreter of each way.
+        ways: Arguments of ``python -m``, the interpreter and the environment of each way.
         repeats: Rounds.
     """
     found = {name: Runs() for name in ways}
     for _ in range(repeats):
-        for name, (arguments, python) in ways.items():
-            took = run(arguments, python)
+        for name, (arguments, python, environment) in ways.items():
+            took = run(arguments, python, **environment)
             for what in ("wall", "work", "cpu", "rss_mb"):
                 getattr(found[name], what).append(took[what])
     return found

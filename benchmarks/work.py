@@ -32,6 +32,16 @@ SERIES = {
     "MRR": "mrr",
     "NRR": "nrr",
     "GRR": "grr",
+    "organic share": "organic_pipeline_share",
+    "ABM rate": "abm_engagement",
+    "forecast accuracy": "forecast_accuracy",
+    "activities per deal": "activities_per_deal",
+    "coverage": "pipeline_coverage",
+    "reply rate": "reply_rate",
+    "CAC": "cac",
+    "LTV": "ltv",
+    "LTV/CAC": "ltv_to_cac",
+    "CAC payback": "cac_payback_months",
 }
 BY_STAGE = "stage_conversion_to_date"
 #: Series that are 0, rather than undefined, where no row is.
