@@ -46,6 +46,7 @@ class World:
     """
 
     fuses = True  # as a published snapshot
+    rollups = ()
 
     def __init__(self, rows: dict[str, list[Row]], *, known_at: datetime = KNOWN_AT) -> None:
         self.connection = duckdb.connect()

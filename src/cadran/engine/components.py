@@ -73,8 +73,7 @@ class Components:
 
     span: Span
     calendar: Calendar
-    _slots: dict[Group, dict[Slot, int]] = field(default_factory=dict)
-    _sheets: dict[Group, Sheet] = field(default_factory=dict)
+    _found: dict[Group, dict[Slot, Found]] = field(default_factory=lambda: defaultdict(dict))
     _present: dict[tuple[Group, Part], set[Segment]] = field(default_factory=dict)
     _curves: dict[tuple[Group, Part], Curves] = field(default_factory=dict)
     _watched: dict[tuple[Group, Part], Watched] = field(default_factory=lambda: defaultdict(Watched))
@@ -87,11 +86,10 @@ class Components:
 
     def add_scan(self, scan: Scan, table: pa.Table, photos: pa.Table | None = None) -> None:
         """Take in the rows of a scan, and for photographs the days on which they were taken."""
-        self._slots[scan.group] = {slot: place for place, slot in enumerate(scan.slots)}
         columns = [column_of(table[name]) for name in scan.slots.values()]
         codes, segments = coded(table, dim_names(scan.group))
         if scan.group.mode == "balance":
-            self._sheets[scan.group] = self._running(table[PERIOD], codes, segments, columns)
+            self._keep(scan, self._running(table[PERIOD], codes, segments, columns))
             return
         shape = (len(self._keys), len(segments))
         places = placed(table[PERIOD], self._places)
@@ -102,7 +100,12 @@ class Components:
             for text, name in scan.photo_names.items():
                 taken = self._taken(scan.group, text, photos[PERIOD], photos[name])
                 rows[text] = rows_of(np.where(taken[places] == days, places, -1), codes, shape)
-        self._sheets[scan.group] = Sheet(segments, columns, rows)
+        self._keep(scan, Sheet(segments, columns, rows))
+
+    def _keep(self, scan: Scan, sheet: Sheet) -> None:
+        for place, slot in enumerate(scan.slots):
+            photo = slot[0].photo if scan.group.mode == "photo" else ""
+            self._found[scan.group][slot] = Found(sheet, place, photo)
 
     def _running(
         self, keys: pa.ChunkedArray, codes: np.ndarray[Any, Any], segments: list[Segment], columns: list[Column]
@@ -155,17 +158,12 @@ class Components:
 
     def find(self, group: Group, slot: Slot) -> Found | None:
         """Where a component is, or None when it was not asked for."""
-        column = self._slots.get(group, {}).get(slot)
-        return None if column is None else Found(self._sheets[group], column, self._photo(group, slot))
+        return self._found[group].get(slot) if group in self._found else None
 
     def get(self, group: Group, slot: Slot, place: int, segment: Segment) -> Any:
         """A component, or None where no row gave it; whole numbers are int, whatever the engine calls them."""
         found = self.find(group, slot)
         return found.at(place, segment) if found else None
-
-    @staticmethod
-    def _photo(group: Group, slot: Slot) -> str:
-        return slot[0].photo if group.mode == "photo" else ""
 
     def has_photo(self, group: Group, part: Part, place: int) -> bool:
         """True when a photograph was taken in a period."""
@@ -187,19 +185,21 @@ class Components:
         """The segments in which a part has a case somewhere in the span."""
         key = (group, part)
         if key not in self._present:
-            slots = self._slots.get(group, {})
-            named = [(slot, column) for slot, column in slots.items() if slot[0] == part and slot[2] in _PRESENT]
-            found = [self._sheets[group].present(column, self._photo(group, slot)) for slot, column in named]
-            self._present[key] = set().union(*found)
+            named = [
+                place.sheet.present(place.column, place.photo)
+                for slot, place in self._found.get(group, {}).items()
+                if slot[0] == part and slot[2] in _PRESENT
+            ]
+            self._present[key] = set().union(*named)
         return self._present[key]
 
     def without_rate(self) -> list[tuple[Group, Part]]:
         """The parts that have rows without a rate somewhere."""
         return [
             (group, slot[0])
-            for group, slots in self._slots.items()
-            for slot, column in slots.items()
-            if slot[2] == "missing" and self._sheets[group].present(column, self._photo(group, slot))
+            for group, slots in self._found.items()
+            for slot, found in slots.items()
+            if slot[2] == "missing" and found.sheet.present(found.column, found.photo)
         ]
 
     def ids_without_rate(self, group: Group, part: Part, place: int, segment: Segment) -> str:

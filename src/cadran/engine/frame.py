@@ -13,6 +13,7 @@ from cadran.engine.assemble import Assembler
 from cadran.engine.compile import Curve
 from cadran.engine.components import Components
 from cadran.engine.fused import Fused, split
+from cadran.engine.rollup import rolled
 from cadran.engine.trailing import (
     History,
     WindowedComponents,
@@ -122,14 +123,26 @@ class Frame:
     def _read_groups(self, fused: Fused, components: Components) -> None:
         photos, names = self._photos(fused) if fused.first.mode == "photo" else (None, {})
         days = photos and sorted({day for name in names.values() for day in photos[name].to_pylist() if day})
-        sql, slots = fused.scan(days)
-        if slots:
-            for scan, rows in split(fused, self.statement(sql), slots):
-                components.add_scan(replace(scan, photo_names=names), rows, photos)
+        rest = fused
+        if covered := rolled(fused, getattr(self.warehouse, "rollups", ())):
+            rest = fused.without(covered[1])
+            self._add(fused, covered, components, (names, photos))
+        if rest.groups and (scanned := rest.scan(days))[1]:
+            self._add(rest, scanned, components, (names, photos))
         for part in fused.curved:
             for scan, rows in split(fused, self.statement(fused.curve(part)), {}):
                 if (part, None, "survival") in fused.groups[scan.group]:
                     components.add_curve(Curve(scan.group, part, None), rows)
+
+    def _add(
+        self,
+        fused: Fused,
+        scanned: tuple[str, dict[Slot, str]],
+        components: Components,
+        photos: tuple[dict[str, str], pa.Table | None],
+    ) -> None:
+        for scan, rows in split(fused, self.statement(scanned[0]), scanned[1]):
+            components.add_scan(replace(scan, photo_names=photos[0]), rows, photos[1])
 
     def _photos(self, fused: Fused) -> tuple[pa.Table, dict[str, str]]:
         texts = dict.fromkeys(slot[0].photo for slots in fused.groups.values() for slot in slots)

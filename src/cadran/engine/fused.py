@@ -8,7 +8,7 @@ answers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import ibis
@@ -24,7 +24,7 @@ from cadran.engine.periods import period_key
 from cadran.engine.predicate import columns_of, predicate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from datetime import date
 
     import pyarrow as pa
@@ -71,6 +71,11 @@ class Fused:
         found = (slot[0] for slots in self.groups.values() for slot in slots if slot[2] == "survival")
         return list(dict.fromkeys(found))
 
+    def without(self, slots: Container[Slot]) -> Fused:
+        """The same without some components, and without the groups that need nothing else."""
+        kept = {group: tuple(slot for slot in each if slot not in slots) for group, each in self.groups.items()}
+        return replace(self, groups={group: each for group, each in kept.items() if each})
+
     def mask(self, group: Group) -> int:
         """The value of `SET` in the rows of a group."""
         names = self.dims
@@ -84,14 +89,14 @@ class Fused:
         """
         found = dict.fromkeys(slot for slots in self.groups.values() for slot in slots if slot[2] not in _APART)
         names = {slot: f"c{place}" for place, slot in enumerate(found)}
-        row = _Row(self)
+        row = Row(self)
         sums = {name: row.component(slot) for slot, name in names.items()}
         more = [DAY] if self.first.mode == "photo" else []
         return self._grouped(row, sums, more, self._photo_days(photos)), names
 
     def curve(self, part: Part) -> str:
         """The statement of the durations of a ``survival`` part."""
-        measure, row = part.measure, _Row(self)
+        measure, row = part.measure, Row(self)
         value = FRAGMENTS.of(measure.entity, measure.expr).sql
         ended = FRAGMENTS.of(measure.entity, measure.event).sql if measure.event else "TRUE"
         row.columns |= {
@@ -148,7 +153,7 @@ class Fused:
             return []
         return [f"{DAY} IN ({', '.join(day(each) for each in photos)})"] if photos else ["FALSE"]
 
-    def _grouped(self, row: _Row, sums: Mapping[str, str], more: Sequence[str], where: Sequence[str]) -> str:
+    def _grouped(self, row: Row, sums: Mapping[str, str], more: Sequence[str], where: Sequence[str]) -> str:
         dims = self._columns()
         inner = [f"{text} AS g{place}" for place, (text, _) in enumerate(dims.values())]
         inner += [f"{text} AS {name}" for name, text in row.columns.items()]
@@ -168,6 +173,27 @@ class Fused:
             f'  FROM "{self.first.entity}" AS {ROW}\n'
             f"  WHERE {' AND '.join(kept)}\n)\n"
             f"GROUP BY GROUPING SETS ({', '.join('(' + ', '.join(names) + ')' for names in sets)})"
+        )
+
+    def by_day(self, row: Row, sums: Mapping[str, str]) -> str:
+        """The statement of components by day and each set of dimensions, over all days."""
+        columns = self._columns().values()
+        codes = [f"g{place}" for place in range(len(columns))]
+        inner = [f"{self.day} AS {DAY}"]
+        inner += [
+            f"{text if is_text else f'CAST({text} AS VARCHAR)'} AS {code}"
+            for code, (text, is_text) in zip(codes, columns, strict=True)
+        ]
+        inner += [f"{text} AS {name}" for name, text in row.columns.items()]
+        sets = [
+            ", ".join([DAY, *(c for c, n in zip(codes, self.dims, strict=True) if n in g.dims)]) for g in self.groups
+        ]
+        told = f"GROUPING_ID({', '.join(codes)})" if codes else "0"
+        head = [DAY, *codes, f"{told} AS {SET}", *(f"{text} AS {name}" for name, text in sums.items())]
+        return (
+            f"SELECT {', '.join(head)} FROM (SELECT {', '.join(inner)} "
+            f'FROM "{self.first.entity}" AS {ROW} WHERE {self.day} IS NOT NULL) '
+            f"GROUP BY GROUPING SETS ({', '.join(f'({each})' for each in sets)})"
         )
 
     def _columns(self) -> dict[str, tuple[str, bool]]:
@@ -191,14 +217,25 @@ class Fused:
 
 
 @dataclass
-class _Row:
-    """The columns that components need of each row, each computed once; see `aggregate.Prepared`."""
+class Row:
+    """The columns that components need of each row, each computed once; see `aggregate.Prepared`.
+
+    Attributes:
+        fused: The groups.
+        columns: Text of each column by its short name.
+        is_ripe: False to count cases of whatever age, for sums whose days are looked at later.
+        is_inline: True to write columns out where they are used, so that a text says all that it computes.
+    """
 
     fused: Fused
     columns: dict[str, str] = field(default_factory=dict)
+    is_ripe: bool = True
+    is_inline: bool = False
     _names: dict[str, str] = field(default_factory=dict)
 
     def _column(self, text: str) -> str:
+        if self.is_inline:
+            return f"({text})"
         if text not in self._names:
             self._names[text] = f"p_x{len(self._names)}"
             self.columns[self._names[text]] = text
@@ -211,7 +248,7 @@ class _Row:
         if part.event_on:
             lag = f"DATE_DIFF('DAY', {self.fused.day}, {ROW}.\"{part.event_on}\")"
             found += [f"{lag} >= 0"] + ([f"{lag} <= {part.window}"] if part.window is not None else [])
-        if part.window is not None and ripe:
+        if part.window is not None and ripe and self.is_ripe:
             found.append(f"{self.fused.day} + INTERVAL {part.window} DAY < {day(self.fused.planner.known.whole_until)}")
         return " AND ".join(found)
 

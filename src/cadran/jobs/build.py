@@ -17,15 +17,17 @@ from cadran.canonical.landing import Export, converted, issue, tables_of
 from cadran.canonical.mapping import bind, match, named
 from cadran.canonical.schema import empty
 from cadran.canonical.texts import ROW
+from cadran.catalogue.load import load_catalogue
+from cadran.engine import rollup
 from cadran.engine.tables import readable
 from cadran.errors import CadranError, Issue, StoreError
 from cadran.jobs import costs
 from cadran.jobs.progress import silent
 from cadran.jobs.sync import as_issue, mappings_of
 from cadran.store import raw
-from cadran.store.shelf import shelf_of
+from cadran.store.shelf import FileShelf, shelf_of
 from cadran.store.snapshot import building
-from cadran.store.warehouse import SnapshotMeta
+from cadran.store.warehouse import ROLLUPS, SnapshotMeta
 from cadran.workspace import settings_of
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ def build_project(
         # a file that was left out with its question tells nothing of its day
         known_at = max(work.exported)
         work.tables(known_at, progress)
+        if isinstance(shelf, FileShelf):
+            writer.describe(ROLLUPS, rollup.write(writer.run, load_catalogue(project.catalogue)[0]))
         meta = SnapshotMeta(writer.name, known_at, now, project.currency, project.zone.key, work.counts)
         issues = tuple(work.issues)
         kept = project.keep_snapshots

@@ -77,6 +77,14 @@ class SnapshotWriter:
         """How many rows an expression has."""
         return int(expression.count().to_pyarrow().as_py())
 
+    def run(self, sql: str) -> None:
+        """Run one statement of DuckDB on the tables that are written."""
+        self.backend.raw_sql(sql)
+
+    def describe(self, name: str, values: list[dict[str, Any]]) -> None:
+        """Keep plain values with the snapshot, under the name of a table."""
+        _describe(self, name, values)
+
     def count(self, name: str) -> int:
         """How many rows a table has."""
         return int(self.backend.raw_sql(f'SELECT count(*) FROM "{name}"').fetchone()[0])

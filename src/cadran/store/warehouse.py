@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Tables of a snapshot that describe it, beside the canonical ones.
 META, ISSUES, FILES = "_meta", "_issues", "_files"
+#: Table that describes sums kept with a snapshot, beside the canonical tables; a snapshot may have none.
+ROLLUPS = "_rollups"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class DuckDBWarehouse:
         meta: What the snapshot says of itself.
         files: What was read, one mapping of plain values per file.
         fuses: Statements may be written in the SQL of DuckDB, which reads many breakdowns in one pass.
+        rollups: What describes the sums that are kept with the snapshot, as plain values.
     """
 
     fuses = True
@@ -109,6 +112,7 @@ class DuckDBWarehouse:
         self.meta = described_meta(json.loads(self._meta_text[0]))
         self.files: tuple[dict[str, Any], ...] = tuple(json.loads(text) for text in self._text(FILES))
         self._issues = tuple(Issue(**json.loads(text)) for text in self._text(ISSUES))
+        self.rollups: tuple[dict[str, Any], ...] = self._rollups()
         self._statements: dict[object, str] = {}
         self._lock = threading.Lock()
 
@@ -143,6 +147,12 @@ class DuckDBWarehouse:
     def close(self) -> None:
         """Let the file go."""
         self._connection.close()
+
+    def _rollups(self) -> tuple[dict[str, Any], ...]:
+        try:
+            return tuple(json.loads(text) for text in self._text(ROLLUPS))
+        except duckdb.CatalogException:
+            return ()
 
     def _text(self, table: str) -> list[str]:
         rows = self._connection.cursor().execute(f'SELECT content FROM "{table}" ORDER BY position').fetchall()

@@ -1,0 +1,126 @@
+"""Sums kept with a snapshot give the figures that rows give, also after rows have changed."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from cadran.catalogue.load import load_catalogue
+from cadran.engine.query import KpiQuery
+from cadran.engine.rollup import ROLLED, described, refresh, rollups, write
+from cadran.engine.run import answers
+from oracles.world import context, random_world
+
+CATALOGUE, _ = load_catalogue()
+YEAR = {"start": date(2025, 4, 1), "end": date(2026, 4, 1)}
+
+
+def questions(by, grain, **more):
+    """The whole catalogue by a dimension, always-broken-down KPIs apart."""
+    fits = [k[-1] for k in CATALOGUE.kpis.values() if {*by} <= {*k[-1].dimensions} and grain in k[-1].grains]
+    sets = {bool(k.default_by): tuple(o.id for o in fits if bool(o.default_by) == bool(k.default_by)) for k in fits}
+    return [KpiQuery(names, by=by, grain=grain, **(YEAR | more)) for names in sets.values()]
+
+
+EVERY = [*questions((), "month"), *questions((), "week", start=date(2026, 1, 5)), *questions(("segment",), "quarter")]
+EVERY += [*questions(("owner",), "month"), *questions((), "year", compare="year", end=date(2027, 1, 1))]
+
+
+@pytest.fixture(scope="module")
+def world():
+    found = random_world()
+    found.rollups = write(found.connection.execute, CATALOGUE)
+    return found
+
+
+@pytest.fixture(scope="module")
+def from_rollups(world):
+    return answers(CATALOGUE, EVERY, world, context())
+
+
+def from_rows(world, queries=EVERY):
+    kept, world.rollups = world.rollups, ()
+    try:
+        return answers(CATALOGUE, queries, world, context())
+    finally:
+        world.rollups = kept
+
+
+def told(results):
+    return [(repr(result.figures), repr(result.earlier)) for result in results]
+
+
+def is_rolled(results):
+    return any('FROM "_rollup_' in statement for result in results for statement in result.sql)
+
+
+@pytest.mark.slow
+def test_rollups_give_the_figures_of_rows(world, from_rollups):
+    assert is_rolled(from_rollups)
+    assert told(from_rollups) == told(from_rows(world))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "query",
+    [
+        KpiQuery(("win_rate",), where=("segment = SMB",)),
+        KpiQuery(("win_rate",), by=("team",)),
+        KpiQuery(("win_rate",), by=("segment", "owner")),
+    ],
+)
+def test_filters_and_other_dimensions_are_read_from_rows(world, query):
+    found = answers(CATALOGUE, [query], world, context())
+    assert not is_rolled(found)
+    assert told(found) == told(from_rows(world, [query]))
+
+
+@pytest.mark.slow
+def test_what_a_person_may_see_is_read_from_rows(world):
+    asked = [KpiQuery(("win_rate",), grain="month", **YEAR)]
+    assert not is_rolled(answers(CATALOGUE, asked, world, replace(context(), scope=("segment = SMB",))))
+
+
+@pytest.mark.slow
+def test_a_definition_that_changed_is_read_from_rows(world):
+    kpi = CATALOGUE.kpi("win_rate")
+    wider = replace(kpi, numerator=replace(kpi.numerator, where=f"({kpi.numerator.where}) OR is_test IS TRUE"))
+    changed = replace(CATALOGUE, kpis={**CATALOGUE.kpis, "win_rate": (wider,)})
+    asked = [KpiQuery(("win_rate",), grain="month", **YEAR)]
+    [result] = answers(changed, asked, world, context())
+    assert any('FROM "opportunity"' in statement for statement in result.sql)
+    kept, world.rollups = world.rollups, ()
+    assert told([result]) == told(answers(changed, asked, world, context()))
+    world.rollups = kept
+
+
+@pytest.mark.slow
+def test_rows_that_change_move_rollups_to_where_a_rebuild_puts_them(world, from_rollups):
+    before = told(from_rollups)
+    run = world.connection.execute
+    for table, column in (
+        ("opportunity", "id"),
+        ("pipeline_movement", "opportunity_id"),
+        ("customer_month", "customer_id"),
+    ):
+        run(f'CREATE OR REPLACE TABLE "was_{table}" AS SELECT * FROM "{table}" WHERE hash({column}) % 20 = 0')
+        run(f'CREATE OR REPLACE TABLE "is_{table}" AS SELECT * FROM "was_{table}" WHERE hash({column}) % 3 > 0')
+    run("UPDATE is_opportunity SET segment = 'SMB', amount_base = amount_base * 2, closed_on = closed_on + 40")
+    for table, column in (
+        ("opportunity", "id"),
+        ("pipeline_movement", "opportunity_id"),
+        ("customer_month", "customer_id"),
+    ):
+        run(f'DELETE FROM "{table}" WHERE hash({column}) % 20 = 0')
+        run(f'INSERT INTO "{table}" SELECT * FROM "is_{table}"')
+    changed = {name: (f"was_{name}", f"is_{name}") for name in ("opportunity", "pipeline_movement", "customer_month")}
+    refresh(run, map(described, world.rollups), changed)
+    refreshed = answers(CATALOGUE, EVERY, world, context())
+    assert is_rolled(refreshed)
+    assert before != told(refreshed) == told(from_rows(world))
+
+
+def test_every_rolled_dimension_is_one_of_the_catalogue():
+    assert {*ROLLED} <= {*CATALOGUE.dimensions}
+    names = [each.name for each in rollups(CATALOGUE)]
+    assert len(names) == len(set(names)) > 5
