@@ -21,12 +21,11 @@ from cadran.store.settings import StoreSettings
 from cadran.store.shelf import FileShelf
 from cadran.store.snapshot import building
 from postgres import postgres_url
-from spark import spark_cluster
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["backend", "postgres_url", "spark_cluster"]
+__all__ = ["backend", "postgres_url"]
 
 ENGINES = [
     "duckdb",

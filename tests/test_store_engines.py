@@ -20,9 +20,9 @@ from cadran.jobs.start import init_project
 from cadran.store.settings import StoreSettings, shown, store_settings
 from cadran.store.shelf import FileShelf, shelf_of
 from cadran.store.warehouse import SnapshotMeta
-from engines import backend, engine, engine_name, postgres_url, publish, spark_cluster
+from engines import backend, engine, engine_name, postgres_url, publish
 
-__all__ = ["backend", "engine", "engine_name", "postgres_url", "spark_cluster"]
+__all__ = ["backend", "engine", "engine_name", "postgres_url"]
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # Spark leaves those of its answers
 AT = dt.datetime(2026, 7, 1, 8)

@@ -19,11 +19,11 @@ from cadran.canonical.entities import ENTITIES
 from cadran.engine.query import KpiQuery, RowQuery
 from cadran.engine.run import answer, rows
 from cadran.errors import StoreError
-from engines import Backend, backend, engine, postgres_url, spark_cluster
+from engines import Backend, backend, engine, postgres_url
 from oracles.test_oracles import CATALOGUE, KPIS, SPANS, _group, _row_group, _same
 from oracles.world import context, random_world
 
-__all__ = ["Backend", "backend", "engine", "postgres_url", "spark_cluster"]
+__all__ = ["Backend", "backend", "engine", "postgres_url"]
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 #: Questions that each hold every KPI, so that a few statements answer them all.
 SEGMENTS = ("segments", "quarter", date(2025, 1, 1), date(2026, 1, 1))
