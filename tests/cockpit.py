@@ -71,6 +71,9 @@ class FakeView:
         self.asked.append(query)
         return read(self._result(query))
 
+    def ask_all(self, queries):
+        return tuple(self.ask(query) for query in queries)
+
     def drivers(self, query: KpiQuery):
         return drivers_of(self.catalogue, query, self._result)
 

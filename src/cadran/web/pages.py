@@ -176,28 +176,34 @@ def _tiles(view: View, asked: Slice, names: Sequence[str]) -> dict[str, Tile]:
     for kpi in known:
         fits = not asked.segment or SEGMENT in kpi.dimensions
         groups.setdefault((grain_of(kpi, asked.grain), fits, bool(kpi.default_by)), []).append(kpi)
-    tiles: dict[str, Tile] = {}
-    for (grain, fits, _), kpis in groups.items():
-        tiles |= _asked(view, asked, kpis, grain) if fits else {k.id: Tile(k, grain, unfiltered=True) for k in kpis}
-    return tiles
+    apart = [(kpi, grain) for (grain, fits, _), kpis in groups.items() if not fits for kpi in kpis]
+    tiles = {kpi.id: Tile(kpi, grain, unfiltered=True) for kpi, grain in apart}
+    return tiles | _asked(view, asked, [(kpis, grain) for (grain, fits, _), kpis in groups.items() if fits])
 
 
-def _asked(view: View, asked: Slice, kpis: Sequence[Kpi], grain: Grain) -> dict[str, Tile]:
-    """Tiles of KPIs that are asked in one question; one by one when one of them cannot be answered."""
-    today = today_of(view, asked)
-    calendar = view.project.calendar
-    period = calendar.containing(asked.period(calendar, today).start, grain)
-    query = asked.query([kpi.id for kpi in kpis], course(calendar, period, grain, today), grain)
+def _asked(view: View, asked: Slice, groups: Sequence[tuple[Sequence[Kpi], Grain]]) -> dict[str, Tile]:
+    """Tiles of KPIs that are asked together; one by one when one of them cannot be answered."""
+    calendar, today = view.project.calendar, today_of(view, asked)
+    periods = [calendar.containing(asked.period(calendar, today).start, grain) for _, grain in groups]
+    queries = [
+        asked.query([kpi.id for kpi in kpis], course(calendar, period, grain, today), grain)
+        for (kpis, grain), period in zip(groups, periods, strict=True)
+    ]
     try:
-        readings = view.ask(query).readings
+        answers = view.ask_all(queries)
     except CadranError as error:
-        if len(kpis) == 1:
-            return {kpis[0].id: Tile(kpis[0], grain, error=error)}
-        return {name: tile for kpi in kpis for name, tile in _asked(view, asked, [kpi], grain).items()}
-    found: dict[str, list[Reading]] = {}
-    for reading in readings:
-        found.setdefault(reading.kpi.id, []).append(reading)
-    return {kpi.id: _tile(kpi, grain, found.get(kpi.id, []), period) for kpi in kpis}
+        each = [([kpi], grain) for kpis, grain in groups for kpi in kpis]
+        if len(each) == 1:
+            [([kpi], grain)] = each
+            return {kpi.id: Tile(kpi, grain, error=error)}
+        return {name: tile for one in each for name, tile in _asked(view, asked, [one]).items()}
+    tiles: dict[str, Tile] = {}
+    for (kpis, grain), period, answer in zip(groups, periods, answers, strict=True):
+        found: dict[str, list[Reading]] = {}
+        for reading in answer.readings:
+            found.setdefault(reading.kpi.id, []).append(reading)
+        tiles |= {kpi.id: _tile(kpi, grain, found.get(kpi.id, []), period) for kpi in kpis}
+    return tiles
 
 
 def _tile(kpi: Kpi, grain: Grain, readings: Sequence[Reading], period: Period) -> Tile:
