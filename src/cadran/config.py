@@ -291,8 +291,6 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "store": ("keep_snapshots", "engine", "url", "schema", "folder", "cores", "memory"),
     "state": ("url", "schema"),
 }
-#: Sections whose keys are known here and whose values are read by the room that needs them.
-READ_ELSEWHERE = ("store", "state")
 
 
 @dataclass(frozen=True)
@@ -318,7 +316,7 @@ class _Settings:
             ignore=self._globs(),
             keep_snapshots=self._between("store.keep_snapshots", 10, 1, 10_000),
             places=self.places,
-            extra={name: value for name, value in self.values.items() if name not in KNOWN or name in READ_ELSEWHERE},
+            extra={n: value for n, value in self.values.items() if n not in KNOWN or n in ("store", "state")},
         )
 
     def _get(self, name: str, default: Any) -> Any:

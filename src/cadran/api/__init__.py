@@ -20,6 +20,7 @@ from cadran.api import models
 from cadran.api.attribution import attribution
 from cadran.api.blame import BlameOut
 from cadran.api.caller import Caller, caller, language_of
+from cadran.api.decisions import decisions
 from cadran.api.drivers import DriversOut, drivers_out
 from cadran.api.late import late
 from cadran.engine.query import RowQuery, from_params
@@ -28,6 +29,9 @@ from cadran.i18n import say
 from cadran.insights.blame_record import blame_record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from cadran.workspace import Workspace
 
 #: Most rows of one answer.
@@ -69,17 +73,20 @@ class Question:
         self.query = from_params([*several, *single.items()])
 
 
-def create_api(workspace: Workspace) -> FastAPI:
+def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = None) -> FastAPI:
     """The API of a workspace, as an application to mount under ``/api``.
 
     Args:
         workspace: The opened project.
+        clock: What tells the time, as a naive UTC instant, for what is due or overdue; without it, time
+            stands where the data ends.
     """
     problem: dict[int | str, dict[str, Any]] = {
         status: {"model": models.Problem, "description": HTTPStatus(status).phrase} for status in (400, 404, 422, 503)
     }
     app = FastAPI(title="Cadran", docs_url=None, redoc_url=None, responses=problem)
     app.state.workspace = workspace
+    app.state.clock = clock
     for path, function, summary in (
         ("/health", health, "Whether the figures can be read"),
         ("/kpis", kpis, "Every KPI"),
@@ -90,6 +97,7 @@ def create_api(workspace: Workspace) -> FastAPI:
         ("/why", why, "Which segment is to blame for a change of a rate"),
         ("/attribution", attribution, "Won revenue credited to touches"),
         ("/late", late, "What was learnt late about a figure"),
+        ("/decisions", decisions, "Decisions, and what they changed"),
     ):
         app.add_api_route(path, function, methods=["GET"], summary=summary)
     app.add_exception_handler(CadranError, _stopped)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cadran import __version__
+from cadran.cli.decisions import decide, decisions
 from cadran.cli.definitions import export, handbook, select
 from cadran.cli.options import Output, ask_options, folder_option, output_options, question
 from cadran.errors import EXIT_ISSUES, CadranError
@@ -302,6 +303,8 @@ def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> No
         _serve(workspace, "127.0.0.1", port, output)
 
 
+main.add_command(decide)
+main.add_command(decisions)
 main.add_command(export)
 main.add_command(handbook)
 
@@ -313,7 +316,7 @@ def _serve(workspace: Workspace, host: str, port: int, output: Output) -> None:
     from cadran.api.stored import Stored
     from cadran.web.app import create_app
 
-    app = Stored(create_app(workspace, api=create_api(workspace)), workspace)
+    app = Stored(create_app(workspace, api=create_api(workspace, clock=output.now)), workspace)
     output.note("Cockpit: {address} (stop with Ctrl+C)", address=f"http://{host}:{port}")
     uvicorn.run(app, host=host, port=port, log_level="warning")
 
