@@ -6,26 +6,28 @@ import argparse
 import json
 
 from benchmarks.dashboard import dashboard
+from benchmarks.growth import SMALLER, growth
 from benchmarks.report import Report, machine
 from benchmarks.scale import SCALES, root
 from benchmarks.serving import serving
+from benchmarks.slices import slices
 from benchmarks.snapshot import parquet, snapshot
 from benchmarks.weeks import weeks
 
-PARTS = {"dashboard": dashboard, "weeks": weeks, "serving": serving}
+PARTS = {"dashboard": dashboard, "slices": slices, "weeks": weeks, "serving": serving, "growth": growth}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure Cadran against other ways of answering the same questions.")
     parser.add_argument("scale", choices=SCALES, nargs="?", default="S")
-    parser.add_argument("parts", nargs="*", default=list(PARTS), help=f"any of: {', '.join(PARTS)}")
+    parser.add_argument("parts", nargs="*", default=[], help=f"any of: {', '.join(PARTS)}")
     parser.add_argument("--repeats", type=int, default=5)
     asked = parser.parse_args()
     scale, report = SCALES[asked.scale], Report(asked.scale)
     print(json.dumps(machine(), indent=1))
     snapshot(scale)
     parquet(scale)
-    for part in asked.parts:
+    for part in asked.parts or [name for name in PARTS if name != "growth" or scale.name in SMALLER]:
         print(f"\n# {part}, scale {scale.name}", flush=True)
         PARTS[part](scale, report, repeats=asked.repeats)
     report.write(root() / f"results-{scale.name}.json")
