@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from benchmarks.scale import SCALES
+from benchmarks.scale import BUILT_AT, SCALES
 from cadran.api import create_api
+from cadran.api.stored import Stored
 from cadran.store.warehouse import DuckDBWarehouse
 from cadran.web.app import create_app
 from cadran.workspace import open_workspace
@@ -37,7 +38,8 @@ class Measured:
 
     def __init__(self, scale: Scale) -> None:
         workspace = open_workspace(scale.folder)
-        self.app = create_app(workspace, api=create_api(workspace))
+        app = create_app(workspace, api=create_api(workspace, clock=lambda: BUILT_AT))
+        self.app = Stored(app, workspace)
         self.bytes = b"{}"
         self.statements = 0
         execute = DuckDBWarehouse.execute
