@@ -344,10 +344,9 @@ class _Settings:
         return self.places.get(name, PROJECT_FILE)
 
     def _refuse(self, name: str, value: object, allowed: str, near: str = "") -> ConfigError:
-        hint = "Did you mean {near}?" if near else "Use {allowed}."
         return ConfigError(
             "{setting} cannot be {value}.",
-            hint=hint,
+            hint="Did you mean {near}?" if near else "Use {allowed}.",
             where=self._where(name),
             setting=name,
             value=repr(value),

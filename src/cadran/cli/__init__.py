@@ -17,6 +17,7 @@ from cadran import __version__
 from cadran.cli.decisions import decide, decisions
 from cadran.cli.definitions import export, handbook, select
 from cadran.cli.options import Output, ask_options, folder_option, output_options, question
+from cadran.cli.review import act, actions, review
 from cadran.errors import EXIT_ISSUES, CadranError
 
 if TYPE_CHECKING:
@@ -305,6 +306,9 @@ def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> No
 
 main.add_command(decide)
 main.add_command(decisions)
+main.add_command(review)
+main.add_command(act)
+main.add_command(actions)
 main.add_command(export)
 main.add_command(handbook)
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scipy import special
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,3 +50,32 @@ def contrast(estimates: Sequence[Estimate], weights: Sequence[float]) -> Estimat
     down = math.fsum((w * (e.value - (e.low if w > 0 else e.high))) ** 2 for e, w in pairs)
     up = math.fsum((w * ((e.high if w > 0 else e.low) - e.value)) ** 2 for e, w in pairs)
     return Estimate(value, value - math.sqrt(down), value + math.sqrt(up))
+
+
+def certainty(estimate: Estimate, *, level: float = 0.95) -> float:
+    """How sure it is that a value is not 0, in 0..1: one less the two-sided p of a normal error.
+
+    Args:
+        estimate: Value and interval; the side towards 0 tells its error.
+        level: Coverage of the interval.
+    """
+    side = estimate.value - estimate.low if estimate.value > 0 else estimate.high - estimate.value
+    if side <= 0:
+        return 1.0 if estimate.value else 0.0
+    z = abs(estimate.value) / side * float(special.ndtri(0.5 + level / 2))
+    return float(2 * special.ndtr(z) - 1)
+
+
+def rank_certainty(change: float, past: Sequence[float]) -> float:
+    """How sure it is that a change is larger than usual, in 0..1, by its rank among past changes.
+
+    Args:
+        change: The newest change.
+        past: Changes before it, of the same kind.
+
+    Returns:
+        One less the share of changes, the newest included, that are at least as large: with 12 past changes
+        at most 12/13. It assumes no shape, and that changes come in any order.
+    """
+    larger = sum(abs(each) >= abs(change) for each in past)
+    return 1 - (1 + larger) / (1 + len(past))

@@ -111,13 +111,15 @@ class Archive:
             _end(connection, item_id, at, reason)
 
     def actions(self, *, overdue_on: date | None = None, is_open: bool = False) -> tuple[Row, ...]:
-        """Actions by deadline, with the ``document`` of their item.
+        """Actions by deadline, with the ``document`` of their item and the ``team`` of its review.
 
         Args:
             overdue_on: Only those that are not done and whose deadline lies before this day.
             is_open: Only those that are not done.
         """
-        asked = sa.select(ACTION, ITEM.c.document).join(ITEM).order_by(ACTION.c.due_on, ACTION.c.id)
+        whole = ACTION.join(ITEM).join(REVIEW)
+        asked = sa.select(ACTION, ITEM.c.document, REVIEW.c.team).select_from(whole)
+        asked = asked.order_by(ACTION.c.due_on, ACTION.c.id)
         if is_open or overdue_on:
             asked = asked.where(ACTION.c.done_at.is_(None))
         if overdue_on:

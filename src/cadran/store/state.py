@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from cadran.errors import NotSupported, StoreError
 from cadran.store.settings import state_password, state_settings
@@ -127,8 +127,8 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     try:
         with engine.begin() as connection:
             yield connection
-    except SQLAlchemyError as error:
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    except DBAPIError as error:
+        cause = error.orig or error
         raise StoreError(
             "The application database cannot be used: {problem}.",
             hint="Check that it can be reached and written, then try again.",
