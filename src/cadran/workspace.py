@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cadran.canonical.settings import Settings
 from cadran.catalogue.load import load_catalogue
+from cadran.catalogue.locks import with_locks
 from cadran.config import load_project
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
@@ -23,6 +24,7 @@ from cadran.insights.blame import blame_of
 from cadran.insights.columns import values
 from cadran.insights.drivers import drivers_of
 from cadran.insights.judge import read
+from cadran.store.settings import has_state
 from cadran.store.shelf import FileShelf, shelf_of
 
 if TYPE_CHECKING:
@@ -230,10 +232,22 @@ def open_workspace(root: Path | str) -> Workspace:
 
     Raises:
         ConfigError: A setting cannot be used.
+        StoreError: The project has an application database, which cannot be used: verdicts would not be by the
+            targets that it locks.
     """
     project = load_project(Path(root))
     catalogue, issues = load_catalogue(project.catalogue)
-    return Workspace(project, catalogue, issues)
+    return Workspace(project, _locked(catalogue, project), issues)
+
+
+def _locked(catalogue: Catalogue, project: Project) -> Catalogue:
+    """The catalogue with the targets that were locked for campaigns."""
+    if not has_state(project):
+        return catalogue
+    # a quarter of a second, which the questions of a project without decisions need not pay
+    from cadran.store.archive import open_archive  # noqa: PLC0415
+
+    return with_locks(catalogue, open_archive(project).locks())
 
 
 def settings_of(project: Project, known_at: datetime) -> Settings:

@@ -104,6 +104,25 @@ class Target:
 
 
 @dataclass(frozen=True)
+class TargetLock:
+    """The targets of a KPI as they were agreed before a campaign started (T-97).
+
+    Attributes:
+        campaign: What they were agreed for.
+        start: First day of the campaign.
+        end: First day after it.
+        locked_on: Day on which they were locked, before `start`.
+        targets: The targets then: those by which periods that start in the campaign are judged.
+    """
+
+    campaign: str
+    start: date
+    end: date
+    locked_on: date
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """What others reach, with how far it can be believed.
 
@@ -210,6 +229,7 @@ class Kpi:
         cadence: ``daily``, ``weekly``, ``monthly`` or ``quarterly``.
         min_n: Fewest cases on which a verdict is given.
         targets: Levels to reach.
+        locks: Targets that were locked for a campaign, which count instead for its periods.
         benchmarks: Levels that others reach.
         alerts: When to raise it.
         hypothesis: Causal hypothesis, in each language.
@@ -258,6 +278,7 @@ class Kpi:
     cadence: str = ""
     min_n: int = 0
     targets: tuple[Target, ...] = ()
+    locks: tuple[TargetLock, ...] = field(default=(), repr=False)
     benchmarks: tuple[Benchmark, ...] = ()
     alerts: tuple[AlertRule, ...] = ()
     hypothesis: Mapping[str, str] = field(default_factory=dict)

@@ -6,14 +6,14 @@ cases, has the cohort had its time, and only then is it on track.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cadran.insights.expected import MATURE as DECIDED
 from cadran.insights.expected import conversion_of
 from cadran.insights.ranges import at_least, lifetime_range, stated_range
 from cadran.insights.reading import Change, Reading, Readings
-from cadran.insights.targets import benchmark_of, target_of, verdict_of
+from cadran.insights.targets import benchmark_of, edited, target_of, verdict_of
 from cadran.stats.intervals import Interval, cases_to_tell, mean_interval, ratio_interval, wilson_interval
 from cadran.stats.survival import median_duration
 
@@ -68,6 +68,8 @@ class Valued:
 
 
 def _reading(figure: Figure, result: KpiResult, *, is_break: bool) -> Reading:
+    if (note := edited(figure)) is not None:
+        figure = replace(figure, notes=(*figure.notes, note))
     found = value_of(figure)
     status, reason, params = _status(figure, found)
     target = target_of(figure)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cadran.i18n import Said
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from cadran.catalogue.definition import Benchmark, Direction, Target
+    from cadran.catalogue.definition import Benchmark, Direction, Kpi, Target, TargetLock
     from cadran.engine.result import Figure, Number
     from cadran.insights.reading import Verdict
     from cadran.stats.intervals import Interval
+
+EDITED = {
+    "en": "Judged by the target locked on {day} for {campaign}, {agreed}; it was changed since to {now}.",
+    "fr": "Jugé sur la cible verrouillée le {day} pour {campaign}, {agreed} ; elle a été changée depuis en {now}.",
+}
 
 
 def target_of(figure: Figure) -> Target | None:
@@ -20,7 +27,38 @@ def target_of(figure: Figure) -> Target | None:
     A target for a segment says nothing about the total, and the other way round only when no
     target names the segment.
     """
-    apply = [t for t in figure.kpi.targets if _covers(t.segment, figure.segment) and _holds(t, figure.start)]
+    lock = lock_of(figure)
+    return _closest(lock.targets if lock else figure.kpi.targets, figure)
+
+
+def lock_of(figure: Figure) -> TargetLock | None:
+    """The lock under which the figure is judged: that of the campaign in which its period starts (T-97)."""
+    return next((lock for lock in figure.kpi.locks if lock.start <= figure.start < lock.end), None)
+
+
+def edited(figure: Figure) -> Said | None:
+    """That the target was changed after it was locked, with both levels; None where it is as it was."""
+    lock = lock_of(figure)
+    if lock is None:
+        return None
+    agreed, now = _closest(lock.targets, figure), _closest(figure.kpi.targets, figure)
+    if (agreed and (agreed.value, agreed.high)) == (now and (now.value, now.high)):
+        return None
+    levels = {"agreed": _level(agreed, figure.kpi), "now": _level(now, figure.kpi)}
+    return Said(EDITED, {"campaign": lock.campaign, "day": lock.locked_on, **levels})
+
+
+def _level(target: Target | None, kpi: Kpi) -> str:
+    if target is None:
+        return "–"
+    edges = [target.value] if target.high is None else [target.value, target.high]
+    texts = [f"{100 * edge:f}" if kpi.unit == "rate" else f"{edge:f}" for edge in edges]
+    texts = [text.rstrip("0").rstrip(".") if "." in text else text for text in texts]
+    return "–".join(texts) + (" %" if kpi.unit == "rate" else "")
+
+
+def _closest(targets: Sequence[Target], figure: Figure) -> Target | None:
+    apply = [t for t in targets if _covers(t.segment, figure.segment) and _holds(t, figure.start)]
     return max(apply, key=lambda t: (len(t.segment), t.start is not None, t.start or figure.start), default=None)
 
 

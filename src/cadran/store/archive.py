@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cadran.errors import QueryError
-from cadran.store.state import ACTION, DECISION, EFFECT, ITEM, REVIEW, open_state, transaction
+from cadran.store.state import ACTION, DECISION, EFFECT, ITEM, REVIEW, TARGET_LOCK, open_state, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -142,6 +142,38 @@ class Archive:
                     where="action",
                     number=action_id,
                 )
+
+    def lock(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the locked targets of several KPIs, all or none.
+
+        Args:
+            rows: Every column of ``target_lock`` but its id, one mapping per KPI.
+
+        Raises:
+            QueryError: The targets of a KPI are locked already for days of that span.
+        """
+        lock = TARGET_LOCK.c
+        with transaction(self._engine) as connection:
+            # two that lock at once must see each other; SQLite takes turns by itself
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.text("LOCK TABLE target_lock IN SHARE ROW EXCLUSIVE MODE"))
+            for row in rows:
+                same = (lock.kpi == row["kpi"]) & (lock.start < row["end"]) & (lock.end > row["start"])
+                taken = connection.execute(sa.select(lock.campaign).where(same)).scalar()
+                if taken is not None:
+                    raise QueryError(
+                        "The targets of {kpi} are locked already in that span, for {campaign}.",
+                        hint="`cadran targets locks` lists them.",
+                        where="--kpi",
+                        kpi=row["kpi"],
+                        campaign=taken,
+                    )
+                _add(connection, TARGET_LOCK, row)
+
+    def locks(self) -> tuple[Row, ...]:
+        """Every lock, oldest first."""
+        with transaction(self._engine) as connection:
+            return tuple(_rows(connection, sa.select(TARGET_LOCK).order_by(TARGET_LOCK.c.id)))
 
 
 def open_archive(project: Project) -> Archive:

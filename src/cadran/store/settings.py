@@ -25,7 +25,9 @@ Engine = Literal["duckdb", "postgres", "spark"]
 ENGINES: tuple[str, ...] = get_args(Engine)
 #: Environment variables that hold the address and the password.
 URL, PASSWORD = "CADRAN_STORE_URL", "CADRAN_STORE_PASSWORD"
-#: The same for the application database.
+#: Name of the SQLite file in the folder that Cadran writes.
+STATE_FILE = "state.db"
+#: Environment variables that hold the address and the password of the application database.
 STATE_URL, STATE_PASSWORD = "CADRAN_STATE_URL", "CADRAN_STATE_PASSWORD"
 #: How an address starts, by engine, with an example for messages.
 _ADDRESSES = {
@@ -108,6 +110,11 @@ def state_settings(project: Project) -> StateSettings:
     if url and not re.fullmatch(pattern, url):
         raise _refuse(project, "url", url, example, section="state")
     return StateSettings(url, schema)
+
+
+def has_state(project: Project) -> bool:
+    """True when the project has an application database: questions of one that has none need not open any."""
+    return bool(state_settings(project).url) or (project.state / STATE_FILE).exists()
 
 
 def state_password() -> str:

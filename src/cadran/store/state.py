@@ -15,7 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from cadran.errors import NotSupported, StoreError
-from cadran.store.settings import state_password, state_settings
+from cadran.store.settings import STATE_FILE, state_password, state_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cadran.config import Project
 
 #: Revision of the tables below; the newest migration has it.
-HEAD = "0002"
+HEAD = "0003"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Seconds that a writer waits for another one.
 _PATIENCE = 30
@@ -96,6 +96,20 @@ ACTION = sa.Table(
     sa.Column("created_at", sa.DateTime, nullable=False),
     sa.Column("done_at", sa.DateTime),
 )
+TARGET_LOCK = sa.Table(
+    "target_lock",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("campaign", sa.Text, nullable=False),
+    sa.Column("kpi", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("start", sa.Date, nullable=False),
+    sa.Column("end", sa.Date, nullable=False),
+    sa.Column("locked_at", sa.DateTime, nullable=False),
+    sa.Column("locked_on", sa.Date, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("targets", sa.JSON, nullable=False),
+)
 
 
 def open_state(project: Project) -> sa.Engine:
@@ -109,7 +123,7 @@ def open_state(project: Project) -> sa.Engine:
     settings = state_settings(project)
     if not settings.url:
         project.state.mkdir(parents=True, exist_ok=True)
-        engine = _sqlite(project.state / "state.db")
+        engine = _sqlite(project.state / STATE_FILE)
     else:
         engine = _postgres(settings.url, settings.schema)
     with transaction(engine) as connection:
