@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cadran.stats.anomalies import (
+    GUARD,
     LEVEL,
     WARM_UP,
     benjamini_hochberg,
@@ -173,7 +174,7 @@ def _fired(worlds: list[World]) -> float:
             can_tell = judgeable(watch.series, watch.outlook(week - LOOK + 1, LOOK), week)
             past = path[:, [each - first for each in replays(week, len(path))]]
             p.append(pooled_p(path[can_tell, week - first], past[can_tell]))
-        fired.append(benjamini_hochberg(np.concatenate(p), LEVEL).any())
+        fired.append(benjamini_hochberg(np.concatenate(p), GUARD * LEVEL).any())
     return float(np.mean(fired))
 
 
@@ -212,6 +213,6 @@ def _ranges(seed: int) -> list[Line]:
         few = "fewer" in name
         target = None if few else (0.93, 0.97) if "95" in name else (0.78, 0.82)
         said = f"{note}; no set of so few whole numbers holds exactly as much" if few else note
-        name = f"coverage of the expected range of a week, {name}"
-        lines.append(Line(name, float(np.mean(found)), None, target, "shown" if few else "between", said))
+        what = f"coverage of the expected range of a week, {name}"
+        lines.append(Line(what, float(np.mean(found)), None, target, "shown" if few else "between", said))
     return lines
