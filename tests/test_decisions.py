@@ -381,6 +381,21 @@ def test_the_terminal_says_why_nothing_could_be_measured_yet(served, project, ea
     assert "to measure" in found.stdout
 
 
+def test_a_kpi_that_is_gone_keeps_its_decision_and_lets_others_be_measured(served, project, planted, monkeypatch):
+    workspace, clock, run = served
+    for name, expected in (("win_rate", "+3pt"), ("won", "5")):
+        given = ("--kpi", name, "--expect", expected, "--owner", "Ana", "--days", "90", "--start", "2026-04-01")
+        assert run("decide", name, *given).exit_code == 0
+    seen = view(project, planted, WON)
+    monkeypatch.setattr(workspace, "view", lambda person="local": seen)
+    monkeypatch.setattr(workspace, "catalogue", seen.catalogue)
+    clock["now"] = DUE
+    found = run("decisions", "--measure", "--lang", "en")
+    assert found.exit_code == 0, found.output
+    assert "win_rate" in found.stderr
+    assert [decision.status(DUE.date()) for decision in decisions(project)] == ["to_measure", "measured"]
+
+
 def test_without_a_clock_time_stands_where_the_data_ends(served):
     workspace, _, run = served
     run(

@@ -113,16 +113,17 @@ def _table(found: Sequence[Decision], workspace: Workspace, today: date, languag
         table.add_column(say(head, {}, language), overflow="fold")
     for each in found:
         plan = each.plan
-        kpi = workspace.catalogue.kpi(plan.kpi)
+        known = workspace.catalogue.kpis.get(plan.kpi)
+        unit, name = (known[-1].unit, known[-1].name(language)) if known else ("", plan.kpi)
         last = plan.after.end - timedelta(days=1)
         table.add_row(
             str(each.id),
             plan.title,
-            kpi.name(language),
+            name,
             plan.owner,
             f"{format_date(plan.after.start, language)} – {format_date(last, language)}",
-            format_delta(plan.expected, kpi.unit, workspace.project.currency, language),
-            told(each.effect, kpi.unit, workspace.project.currency, language) if each.effect else "",
+            format_delta(plan.expected, unit, workspace.project.currency, language),
+            told(each.effect, unit, workspace.project.currency, language) if each.effect else "",
             format_date(plan.due_on, language),
             say(STATUSES[each.status(today)], {}, language),
         )

@@ -131,17 +131,16 @@ def _line(item: Mapping[str, Any], workspace: Workspace, language: str) -> list[
 
     kept = item["document"]
     reading, currency = kept["reading"], kept["currency"]
-    kpi = workspace.catalogue.kpi(item["kpi"])
     change = reading["change"]
     start, end = (date.fromisoformat(reading[name]) for name in ("period_start", "period_end"))
     segments = [segment_name(value, language) for value in reading["segment"].values()]
     money = Decimal(kept["money"]) if kept["money"] is not None else None
     return [
         str(item["id"]),
-        " · ".join([kpi.name(language), *segments]),
+        " · ".join([_name(item["kpi"], workspace, language), *segments]),
         format_period(start, end, workspace.project.calendar, language, short=True),
-        format_value(_number(reading["value"]), kpi.unit, currency, language),
-        format_delta(_number(change["delta"]), kpi.unit, currency, language) if change else "",
+        format_value(_number(reading["value"]), reading["unit"], currency, language),
+        format_delta(_number(change["delta"]), reading["unit"], currency, language) if change else "",
         format_value(money, "money", currency, language),
         format_value(kept["certainty"], "rate", currency, language),
         say(WHY[kept["why"]], {}, language),
@@ -200,10 +199,16 @@ def _tell(found: Mapping[str, Any], workspace: Workspace, output: Output) -> Non
         (kept["unclear"], "Nothing to rely on: {names}."),
     ):
         if names:
-            known = [workspace.catalogue.kpi(name).name(output.language) for name in names]
+            known = [_name(name, workspace, output.language) for name in names]
             output.note(template, names=", ".join(known))
     if any(item["closed_at"] is None for item in found["items"]):
         output.note("End each with `cadran act ITEM --do … --owner … --due …` or `--none REASON`.")
+
+
+def _name(kpi: str, workspace: Workspace, language: str) -> str:
+    """What a KPI is called; its id when it is no longer defined."""
+    known = workspace.catalogue.kpis.get(kpi)
+    return known[-1].name(language) if known else kpi
 
 
 def _number(value: Any) -> Any:

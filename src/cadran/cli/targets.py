@@ -1,4 +1,4 @@
-"""The verbs of targets: lock them for a campaign, list the locks."""
+"""The verbs of targets: propose some, lock them for a campaign, list the locks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,44 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Catalogue
     from cadran.cli.options import Output
+    from cadran.insights.suggest import Suggestion
+    from cadran.workspace import Workspace
 
+#: How each method came to its levels.
+REASONS = {
+    "level": "Of the last {n} periods, half did better than the likely level and one in four than the ambitious one; "
+    "the newest was {base}.",
+    "growth": "{base} a year before, times the growth over a year of the last {n} periods: its median, and what one in "
+    "four exceeded.",
+}
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
 def targets() -> None:
-    """Agree on targets before a campaign starts."""
+    """Propose targets, and agree on them before a campaign starts."""
+
+
+@targets.command()
+@click.argument("kpi_id", metavar="ID")
+@click.option("--by", multiple=True, metavar="DIM", help="One for each segment, such as channel or owner.")
+@click.option("--grain", type=click.Choice(["month", "quarter", "year"]), default="quarter", show_default=True)
+@folder_option
+@output_options
+def suggest(kpi_id: str, by: Sequence[str], grain: str, project: Path, output: Output) -> None:
+    """Propose realistic levels for the running period, from the past and from benchmarks, with the reasoning."""
+    from cadran.cli.show import show_records
+    from cadran.jobs.targets import SUGGESTION_FIELDS, suggest_targets, suggestion_record
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    found = suggest_targets(workspace.view(), kpi_id, by=by, grain=grain)  # type: ignore[arg-type]
+    if output.form == "table":
+        _propose(found, workspace, output)
+    else:
+        records = [suggestion_record(each, output.language) for each in found]
+        show_records(records, output.form, SUGGESTION_FIELDS)
 
 
 @targets.command()
@@ -60,6 +91,42 @@ def locks(project: Path, output: Output) -> None:
     output.prefer(settings.languages)
     catalogue, _ = load_catalogue(settings.catalogue)
     _show(lock_records(settings, catalogue), catalogue, output)
+
+
+def _propose(found: Sequence[Suggestion], workspace: Workspace, output: Output) -> None:
+    from cadran.cli.show import show_table
+    from cadran.i18n import format_interval, format_period, format_value, say, segment_name
+
+    language, currency = output.language, workspace.project.currency
+    table = Table(box=None, pad_edge=False)
+    for head in ("Period", "Segment", "Likely", "Ambitious", "Best seen", "Others reach", "Reasoning"):
+        table.add_column(say(head, {}, language), overflow="fold")
+    for each in found:
+        unit, benchmark = each.kpi.unit, each.benchmark
+        others = ""
+        if benchmark:
+            others = f"{format_interval(benchmark.low, benchmark.high, unit, currency, language)} ({benchmark.grade})"
+        table.add_row(
+            format_period(each.period.start, each.period.end, workspace.project.calendar, language, short=True),
+            " · ".join(segment_name(value, language) for value in each.segment.values()),
+            *(format_value(level, unit, currency, language) for level in (each.likely, each.ambitious, each.best)),
+            others,
+            _reasoning(each, currency, language),
+        )
+    show_table(table)
+
+
+def _reasoning(found: Suggestion, currency: str, language: str) -> str:
+    from cadran.i18n import format_value, say
+
+    if found.method == "none":
+        return say(found.reason, found.params or {}, language)
+    base = format_value(found.base, found.kpi.unit, currency, language)
+    template = REASONS[found.method]
+    told = [say(template, {"n": found.n_past, "base": base}, language)]
+    if found.is_within_noise:
+        told.append(say("One period cannot tell the two levels apart.", {}, language))
+    return " ".join(told)
 
 
 def _show(records: Sequence[Mapping[str, Any]], catalogue: Catalogue, output: Output) -> None:

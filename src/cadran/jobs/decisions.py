@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cadran.engine.query import KpiQuery
-from cadran.errors import QueryError
-from cadran.insights.decision import Plan
+from cadran.errors import CadranError, QueryError
+from cadran.insights.decision import Effect, Plan
 from cadran.insights.decision_record import decision_of, decision_row, effect_row
 from cadran.insights.effect import check_plan, measure
 from cadran.insights.record import records
@@ -158,8 +158,18 @@ def measure_due(project: Project, view: View, *, now: datetime) -> tuple[Decisio
         decision = decision_of(row)
         if decision.status(today) != "to_measure":
             continue
-        effect = measure(decision.plan, view.kpi(decision.plan.kpi), view.ask_all, now)
+        effect = _measured(decision, view, now)
         if effect.is_final:
             archive.add_effect({**effect_row(effect), "decision_id": decision.id})
         found.append(replace(decision, effect=effect))
     return tuple(found)
+
+
+def _measured(decision: Decision, view: View, now: datetime) -> Effect:
+    """The effect, or why the question cannot be asked now: a KPI or a dimension may come back."""
+    plan = decision.plan
+    try:
+        return measure(plan, view.kpi(plan.kpi), view.ask_all, now)
+    except CadranError as error:
+        known, name = view.meta.known_at, view.meta.name
+        return Effect("not_yet", plan.method, now, known, name, reason=error.message, params=error.params)

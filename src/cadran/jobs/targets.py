@@ -1,12 +1,15 @@
-"""Targets agreed before a campaign starts, and kept as they were agreed."""
+"""Targets: proposed from the past, agreed before a campaign starts, and kept as they were agreed."""
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cadran.catalogue.locks import lock_of_row, target_row
+from cadran.engine.query import KpiQuery
 from cadran.errors import QueryError
+from cadran.i18n import say
+from cadran.insights.suggest import suggestions
 from cadran.period import local_day
 from cadran.store.archive import open_archive
 from cadran.workspace import LOCAL
@@ -17,10 +20,70 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Catalogue, Target
     from cadran.config import Project
-    from cadran.period import Period
+    from cadran.insights.suggest import Suggestion
+    from cadran.period import Grain, Period
+    from cadran.workspace import View
 
-#: Names of the columns of a lock in records, in order; names are only added.
+#: Names of the columns of a suggestion and of a lock in records, in order; names are only added.
+SUGGESTION_FIELDS = (
+    "kpi", "segment", "period_start", "period_end", "method", "likely", "ambitious", "best", "base", "n_past", "noise",
+    "is_within_noise", "benchmark_low", "benchmark_high", "benchmark_source", "benchmark_grade", "reason",
+)  # fmt: skip
+#: Periods that a suggestion looks back on: two years of changes over a year, by quarter.
+PAST = 12
 FIELDS = ("campaign", "kpi", "start", "end", "locked_on", "person", "locked", "now", "is_edited")
+
+
+def suggest_targets(view: View, name: str, *, by: Sequence[str] = (), grain: Grain = "quarter") -> list[Suggestion]:
+    """What to aim at in the next period, for a KPI and each of its segments.
+
+    Args:
+        view: What the person may read.
+        name: KPI id.
+        by: Dimensions that break it down.
+        grain: Length of the period that a target is for.
+
+    Raises:
+        DefinitionError: No KPI has that name.
+        QueryError: It cannot be broken down or cut that way.
+    """
+    kpi, calendar = view.kpi(name), view.project.calendar
+    # the period that is running is the next to aim at; its figures so far are none of the past
+    coming = calendar.containing(local_day(view.meta.known_at.replace(tzinfo=UTC), view.project.zone), grain)
+    start = coming.start
+    for _ in range(PAST):
+        start = calendar.containing(start - timedelta(days=1), grain).start
+    # the period in which the data starts is not whole either
+    first = min((r.figure.start for r in view.ask(KpiQuery((kpi.id,), end=coming.start)).readings), default=start)
+    while start < min(first, coming.start):
+        start = calendar.containing(start, grain).end
+    # where no period is whole, the running one says at least which segments there are
+    answer = view.ask(
+        KpiQuery((kpi.id,), by=tuple(by), grain=grain, start=start, end=max(coming.start, start + timedelta(days=1)))
+    )
+    return suggestions(answer, kpi, grain, calendar, coming)
+
+
+def suggestion_record(found: Suggestion, language: str) -> dict[str, Any]:
+    """A suggestion by the names of `SUGGESTION_FIELDS`; levels are decimal digits."""
+    benchmark = found.benchmark
+    levels = {name: getattr(found, name) for name in ("likely", "ambitious", "best", "base")}
+    return {
+        "kpi": found.kpi.id,
+        "segment": dict(found.segment),
+        "period_start": found.period.start.isoformat(),
+        "period_end": found.period.end.isoformat(),
+        "method": found.method,
+        **{name: None if level is None else format(round(level, 6), "f") for name, level in levels.items()},
+        "n_past": found.n_past,
+        "noise": found.noise,
+        "is_within_noise": found.is_within_noise,
+        "benchmark_low": format(benchmark.low, "f") if benchmark and benchmark.low is not None else None,
+        "benchmark_high": format(benchmark.high, "f") if benchmark and benchmark.high is not None else None,
+        "benchmark_source": benchmark.source if benchmark else None,
+        "benchmark_grade": benchmark.grade if benchmark else None,
+        "reason": say(found.reason, found.params or {}, language) if found.reason else "",
+    }
 
 
 def lock_targets(  # noqa: PLR0913 - what a lock says
