@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import TYPE_CHECKING
 
 from cadran.canonical.entities import published_columns
-from cadran.catalogue.expression import column_names
-from cadran.catalogue.syntax import Source, read_syntax
-from cadran.errors import DefinitionError
 
 if TYPE_CHECKING:
     from cadran.catalogue.definition import Measure
+
+_TEXT, _BASE = re.compile(r"'[^']*'"), re.compile(r"\b\w+_base\b")
 
 
 def missing_of(measure: Measure) -> str:
@@ -21,7 +22,14 @@ def missing_of(measure: Measure) -> str:
     """
     if measure.missing or not measure.expr:
         return measure.missing
-    names = {column.name for column in published_columns(measure.entity)}
-    used = set(column_names(read_syntax(measure.expr, Source(measure.expr, "", DefinitionError))))
-    pairs = [(name.removesuffix("_base"), name) for name in sorted(used) if name.endswith("_base")]
+    return _missing(measure.entity, measure.expr)
+
+
+@functools.cache
+def _missing(entity: str, expr: str) -> str:
+    names = {column.name for column in published_columns(entity)}
+    # expressions have been checked, so whatever has that name outside quotes is a column: reading words does
+    # not need the parser, which a process that starts has not loaded
+    used = set(_BASE.findall(_TEXT.sub("", expr)))
+    pairs = [(name.removesuffix("_base"), name) for name in sorted(used)]
     return " OR ".join(f"({plain} IS NOT NULL AND {base} IS NULL)" for plain, base in pairs if plain in names)

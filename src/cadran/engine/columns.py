@@ -1,12 +1,13 @@
 """The values of an answer as columns, without a figure for each: for programs that want all of them.
 
 The values are those of the figures to the last digit: quotients of whole numbers that a double holds
-are rounded as decimals are. What needs more (notes, windows, formulas) is computed one by one.
+are rounded as decimals are. What needs more (windows, notes on the number of cases) is computed one by one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,11 @@ from cadran.engine.figures import Block, Figures
 from cadran.engine.parts import group_of, mode_of, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cadran.catalogue.definition import Kpi
+    from cadran.catalogue.expression import Kind
+    from cadran.catalogue.syntax import Tree
     from cadran.engine.aggregate import Slot
     from cadran.engine.assemble import Assembler
     from cadran.engine.curves import Curves
@@ -88,8 +91,14 @@ class Cells:
 
     def _is_plain(self) -> bool:
         top = self.kpi.numerator
-        plain = isinstance(self.assembler.components, Components) and not self.kpi.notes
+        plain = isinstance(self.assembler.components, Components) and self._can_note()
         return plain and (top is None or top.agg not in ("survival", "incidence"))
+
+    def _can_note(self) -> bool:
+        """True when its notes take values away by what is at hand: inputs, or both parts of a ratio."""
+        known = self.kpi.inputs.keys() if self.kpi.kind == "derived" else {"numerator", "denominator"}
+        names = {name for tree in _takers(self.kpi) for name in column_names(tree)}
+        return not names or (names <= known and (self.kpi.kind == "derived" or self.kpi.denominator is not None))
 
     def _slow(self) -> Array:
         found = [np.nan if figure.value is None else float(figure.value) for figure in self.figures()]
@@ -116,7 +125,16 @@ class Cells:
         if parts is None:
             return None
         upper, lower = parts
+        if lower is not None and _takers(self.kpi):
+            taken = self._taken({"numerator": _each(upper), "denominator": _each(lower)})
+            lower = replace(lower, ok=lower.ok & ~np.array(taken, dtype=bool).reshape(self.shape))
         return upper.double() if lower is None else _quotient(upper, lower)
+
+    def _taken(self, values: Mapping[str, Sequence[Decimal | None]]) -> list[bool]:
+        """For each cell, True when a note takes its value away, see `notes.noted`."""
+        trees = _takers(self.kpi)
+        rows = (dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True))
+        return [any(evaluate(tree, row) is True for tree in trees) for row in rows]
 
     def numbers(self) -> tuple[Numbers, Numbers | None] | None:
         """Both parts of a measured KPI, or its only one; None where they are not plain numbers."""
@@ -172,8 +190,7 @@ class Cells:
         if not self._is_plain():
             return None
         if self.kpi.kind != "derived":
-            parts = self.numbers()
-            return None if parts is None else _decimals(*parts, self.kpi.unit)
+            return self._exact_parts()
         inputs: dict[str, list[Decimal | None]] = {}
         for name, kpi in self._inputs():
             found = None if kpi is None else Cells(self.assembler, kpi, self.dims, self.places, self.segments).exact()
@@ -184,7 +201,20 @@ class Cells:
         names = list(dict.fromkeys(column_names(tree)))
         rows = zip(*(inputs[name] for name in names), strict=True)
         found = [evaluate(tree, dict(zip(names, row, strict=True))) for row in rows]
-        return [None if value is None else Decimal(str(number(value, self.kpi.unit))) for value in found]
+        if _takers(self.kpi):
+            units = {name: kpi.unit for name, kpi in self._inputs() if kpi}
+            shown = {name: [_shown(value, units[name]) for value in each] for name, each in inputs.items()}
+            taken = self._taken(shown)
+            found = [None if gone else value for gone, value in zip(taken, found, strict=True)]
+        return [_shown(value, self.kpi.unit) for value in found]
+
+    def _exact_parts(self) -> list[Decimal | None] | None:
+        parts = self.numbers()
+        found = None if parts is None else _decimals(*parts, self.kpi.unit)
+        if found is None or parts is None or parts[1] is None or not _takers(self.kpi):
+            return found
+        taken = self._taken({"numerator": _each(parts[0]), "denominator": _each(parts[1])})
+        return [None if gone else value for gone, value in zip(taken, found, strict=True)]
 
     def _inputs(self) -> Iterator[tuple[str, Kpi | None]]:
         """The inputs of a derived KPI, None for one whose version changes between the periods."""
@@ -214,6 +244,30 @@ class Numbers:
         if np.abs(self.values).max(initial=0) >= _WHOLE:
             return None
         return np.where(self.ok, self.values / 10**self.scale, np.nan)
+
+
+@functools.lru_cache(maxsize=256)
+def _trees(kpi_notes: tuple[str, ...], names: frozenset[str]) -> tuple[Tree, ...]:
+    kinds: dict[str, Kind] = dict.fromkeys((*names, "n"), "number")
+    return tuple(parse(text, kinds, "bool") for text in kpi_notes)
+
+
+def _takers(kpi: Kpi) -> tuple[Tree, ...]:
+    """The conditions of notes that leave a figure without a value."""
+    names = kpi.inputs.keys() if kpi.kind == "derived" else ("numerator", "denominator")
+    return _trees(tuple(note.when for note in kpi.notes if note.undefined), frozenset(names))
+
+
+def _shown(value: Decimal | None, unit: str) -> Decimal | None:
+    """A value as figures show it."""
+    return None if value is None else Decimal(str(number(value, unit)))
+
+
+def _each(numbers: Numbers) -> list[Decimal | None]:
+    """Every number by itself, None where there is none."""
+    scale, values = numbers.scale, numbers.values.reshape(-1).tolist()
+    exact = (Decimal(str(v)) if scale is None else Decimal(v).scaleb(-scale, EXACT) for v in values)
+    return [value if ok else None for value, ok in zip(exact, numbers.ok.reshape(-1).tolist(), strict=True)]
 
 
 def _quotient(upper: Numbers, lower: Numbers) -> Array | None:

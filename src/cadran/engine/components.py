@@ -15,7 +15,7 @@ from cadran.engine.compile import ENDED, PERIOD, VALUE, N, dim_names
 from cadran.engine.curves import Curves, curves_of
 from cadran.engine.outcomes import Watched
 from cadran.engine.periods import key_of
-from cadran.engine.sheet import Column, Sheet, coded, column_of, placed, rows_of
+from cadran.engine.sheet import Column, Sheet, coded, column_of, numbers, placed, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ class Components:
         rows = {"": rows_of(places, codes, shape)}
         if photos is not None:
             rows = {}
-            days = np.asarray(table[DAY].cast("int32"), dtype=np.int64) if table.num_rows else np.zeros(0, np.int64)
+            days = numbers(table[DAY].cast("int32"))[0].astype(np.int64)
             for text, name in scan.photo_names.items():
                 taken = self._taken(scan.group, text, photos[PERIOD], photos[name])
                 rows[text] = rows_of(np.where(taken[places] == days, places, -1), codes, shape)
@@ -140,7 +140,8 @@ class Components:
             self._add_outcomes(curve, table)
             return
         codes, segments = coded(table, dim_names(curve.group))
-        columns = (np.asarray(table[VALUE]), np.asarray(table[ENDED], dtype=bool), np.asarray(table[N]))
+        ended = numbers(table[ENDED].cast("int8"))[0] != 0
+        columns = (numbers(table[VALUE])[0], ended, numbers(table[N])[0])
         found = curves_of(placed(table[PERIOD], self._places), codes, segments, columns)
         self._curves[curve.group, curve.part] = found
         self._present[curve.group, curve.part] = found.present()

@@ -2,25 +2,40 @@
 
 Ibis takes some 25 ms for a statement and well under one for an expression among others. So the
 expressions of a table are compiled together, kept, and statements are made of their texts, in which
-the table is named `ROW`.
+the table is named `ROW`. A build keeps those of the catalogue with its snapshot, so that a process that
+starts compiles nothing that has not changed.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import json
+import sys
 import threading
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import sqlglot
 
+from cadran.canonical.entities import ENTITIES, published_columns
+from cadran.catalogue import expression as kinds
+from cadran.catalogue import syntax
 from cadran.catalogue.expression import entity_kinds, parse
-from cadran.catalogue.syntax import Call, Column, Tree
+from cadran.catalogue.measures import missing_of
+from cadran.catalogue.syntax import Call, Column, Tree, Value
+from cadran.engine import expression
 from cadran.engine.expression import ibis_value
+from cadran.engine.parts import parts_of
 from cadran.engine.tables import published
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
+
+    from cadran.catalogue.definition import Catalogue
 
 #: Name of the table in every fragment.
 ROW = '"t0"'
@@ -45,14 +60,15 @@ class Fragments:
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Fragment] = {}
+        self._adopted: set[str] = set()
         self._lock = threading.Lock()
 
     def prepare(self, entity: str, texts: Iterable[str]) -> None:
         """Compile texts of a table together; what is known already costs nothing."""
         wanted = {text: (entity, text) for text in texts if (entity, text) not in self._known}
         if wanted:
-            kinds = entity_kinds(entity)
-            self._compile(entity, {key: parse(text, kinds) for text, key in wanted.items()})
+            of_entity = entity_kinds(entity)
+            self._compile(entity, {key: parse(text, of_entity) for text, key in wanted.items()})
 
     def of(self, entity: str, text: str) -> Fragment:
         """The fragment of a measure's expression or predicate.
@@ -67,15 +83,36 @@ class Fragments:
         """The fragment of a predicate whose names are those of dimensions or columns."""
         bound = _bound(tree, names)
         key = (entity, bound)
+        if plain := _plain(bound):
+            return Fragment(plain)
         if key not in self._known:
             self._compile(entity, {key: bound})
         return self._known[key]
 
-    def of_value(self, key: Hashable, table: Any, value: Any) -> Fragment:
-        """The fragment of an Ibis value on a table; `key` tells it from others."""
-        if key not in self._known:
-            self._keep({key: value}, table)
-        return self._known[key]
+    def kept(self, catalogue: Catalogue) -> list[dict[str, Any]]:
+        """What every measure of a catalogue compiles to, as plain values to be kept with a snapshot."""
+        found = texts_of(catalogue)
+        for entity, texts in found.items():
+            self.prepare(entity, texts)
+        return [{"entity": e, "stamp": stamp(), "fragments": self._plain(e, texts)} for e, texts in found.items()]
+
+    def _plain(self, entity: str, texts: Iterable[str]) -> dict[str, tuple[str, bool]]:
+        return {text: (self._known[entity, text].sql, self._known[entity, text].is_double) for text in texts}
+
+    def adopt(self, name: str, kept: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        """Take what was kept with a snapshot, unless something else would compile it now.
+
+        Args:
+            name: Name of the snapshot: each is read once.
+            kept: Reads what was kept.
+        """
+        if name in self._adopted:
+            return
+        self._adopted.add(name)
+        for each in kept():
+            if each["stamp"] == stamp():
+                found = {(each["entity"], text): Fragment(*values) for text, values in each["fragments"].items()}
+                self._known = found | self._known
 
     def _compile(self, entity: str, trees: Mapping[Any, Tree]) -> None:
         table = published(entity)
@@ -99,6 +136,46 @@ def _bound(tree: Tree, names: Mapping[str, str]) -> Tree:
             return Call(tree.name, tuple(_bound(arg, names) for arg in tree.args))
         case _:
             return type(tree)(tree.value)
+
+
+def _plain(tree: Tree) -> str:
+    """The text of a filter that only compares columns with texts, which pages have without end; else empty."""
+    match tree:
+        case Call("not", (only,)):
+            inside = _plain(only)
+            return inside and f"NOT ({inside})"
+        case Call("=" | "<>" | "in" as sign, (Column(name=name), *others)):
+            texts = [_quoted(each.value) for each in others if isinstance(each, Value) and isinstance(each.value, str)]
+            if len(texts) == len(others):
+                return f'{ROW}."{name}" ' + (f"IN ({', '.join(texts)})" if sign == "in" else f"{sign} {texts[0]}")
+    return ""
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def texts_of(catalogue: Catalogue) -> dict[str, list[str]]:
+    """Every expression and predicate of the measures of a catalogue, by table."""
+    found: dict[str, dict[str, None]] = {}
+    for part in (part for kpis in catalogue.kpis.values() for kpi in kpis for part in parts_of(kpi).all()):
+        measure = part.measure
+        texts = (measure.expr, measure.where, measure.event, part.photo if measure.at_end else "", missing_of(measure))
+        found.setdefault(measure.entity, {}).update(dict.fromkeys(text for text in texts if text))
+    return {entity: list(texts) for entity, texts in found.items()}
+
+
+@functools.cache
+def stamp() -> str:
+    """What changes as soon as the same text could compile to something else.
+
+    That is another version of a library, other columns, or another line in the modules that compile.
+    """
+    columns = {name: [(c.name, c.type) for c in published_columns(name)] for name in ENTITIES}
+    versions = [metadata.version(name) for name in ("ibis-framework", "sqlglot")]
+    own = [module.__file__ or "" for module in (expression, syntax, kinds, sys.modules[__name__])]
+    text = json.dumps([DIALECT, versions, columns]).encode()
+    return hashlib.sha256(b"\n".join([text, *(Path(name).read_bytes() for name in own)])).hexdigest()
 
 
 #: The fragments of this process: they depend on nothing but the canonical tables.

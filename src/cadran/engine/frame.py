@@ -6,12 +6,14 @@ as one list, so that parts on the same table and day share a scan whoever asks f
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cadran.engine.assemble import Assembler
 from cadran.engine.compile import Curve
 from cadran.engine.components import Components
+from cadran.engine.fragments import FRAGMENTS
 from cadran.engine.fused import Fused, split
 from cadran.engine.rollup import rolled
 from cadran.engine.trailing import (
@@ -22,6 +24,7 @@ from cadran.engine.trailing import (
     trailing_sources,
     windows_of,
 )
+from cadran.store.warehouse import FRAGMENTS as KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -95,6 +98,8 @@ class Frame:
         planner, owner = self.question.planner, next(iter(self._leaves.values()))[0]
         components = Components(span, self.question.context.calendar)
         can_fuse = getattr(self.warehouse, "fuses", False) and not self.question.past
+        if can_fuse and (kept := getattr(self.warehouse, "kept", None)):
+            FRAGMENTS.adopt(self.warehouse.meta.name, functools.partial(kept, KEPT))
         rest = self._read_fused(needs, components) if can_fuse else needs
         plan = planner.plan(rest, span)
         for scan in plan.scans:

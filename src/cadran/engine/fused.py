@@ -11,17 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import ibis
-import pyarrow.compute as pc
-
 from cadran.canonical.entities import published_columns
 from cadran.catalogue.measures import missing_of
 from cadran.engine.aggregate import DAY, EXACT_SQUARE, UNITS
 from cadran.engine.compile import DURATION_DIGITS, ENDED, PERIOD, VALUE, N, Scan, dim_names
 from cadran.engine.fragments import FRAGMENTS, ROW
 from cadran.engine.parts import no_dimension
-from cadran.engine.periods import period_key
+from cadran.engine.periods import period_text
 from cadran.engine.predicate import columns_of, predicate
+from cadran.engine.sheet import indices, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -128,12 +126,7 @@ class Fused:
     @property
     def key(self) -> str:
         """The period of `DAY`."""
-        span, calendar = self.span, self.planner.context.calendar
-        days = ibis.table({DAY: "date"}, name="days")
-        is_ruled = span.grain in ("day", "week") or (span.grain and calendar.scheme == "months")
-        told = (DAY, span.grain, calendar, () if is_ruled else span.periods)
-        text = FRAGMENTS.of_value(told, days, period_key(days[DAY], span, calendar)).sql
-        return text.replace(f"{ROW}.", "")
+        return period_text(DAY, self.span, self.planner.context.calendar)
 
     def inside(self) -> list[str]:
         """What keeps the rows of the span, see `compile`."""
@@ -317,7 +310,9 @@ def split(fused: Fused, table: pa.Table, names: Mapping[Slot, str]) -> Iterator[
     """The rows of each group, with the columns that a scan of its own would have."""
     dims = fused.dims
     for group, slots in fused.groups.items():
-        rows = table.filter(pc.equal(table[SET], fused.mask(group))) if len(fused.groups) > 1 else table
+        rows = table
+        if len(fused.groups) > 1:
+            rows = table.take(indices(numbers(table[SET])[0] == fused.mask(group)))
         columns = {f"p_d{dims.index(name)}": new for name, new in zip(group.dims, dim_names(group), strict=True)}
         rows = rows.rename_columns([columns.get(name, name) for name in rows.column_names])
         yield Scan(group, None, {slot: names[slot] for slot in slots if slot in names}), rows

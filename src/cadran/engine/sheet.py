@@ -108,12 +108,12 @@ class Sheet:
 
 def column_of(array: pa.ChunkedArray) -> Column:
     """A column of the database as exact numbers."""
-    valid = None if not array.null_count else np.asarray(pc.is_valid(array))
     kind = array.type
-    if pa.types.is_integer(kind):
-        return Column(_filled(array, 0).astype(np.int64), 0, valid)
-    if pa.types.is_floating(kind):
-        return Column(_filled(array, 0.0).astype(np.float64), None, valid)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        values, valid = numbers(array)
+        is_whole = pa.types.is_integer(kind)
+        return Column(values.astype(np.int64 if is_whole else np.float64), 0 if is_whole else None, valid)
+    valid = None if not array.null_count else _valid(_one(array))
     if pa.types.is_decimal128(kind):
         words = _words(array)
         if np.array_equal(words[:, 1], words[:, 0] >> 63):
@@ -124,18 +124,47 @@ def column_of(array: pa.ChunkedArray) -> Column:
     return Column(np.array(array.to_pylist(), dtype=object), None, valid)
 
 
-def _filled(array: pa.ChunkedArray, value: float) -> np.ndarray[Any, Any]:
-    return np.asarray(pc.fill_null(array, pa.scalar(value, array.type)) if array.null_count else array)
+def numbers(array: pa.ChunkedArray) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
+    """Whole numbers or doubles, 0 where there is none, and whether there is one; None when there is everywhere.
+
+    Read from the buffers: Arrow's own way to NumPy takes a third of a second to load pandas first.
+    """
+    one = _one(array)
+    if not len(one):
+        return np.zeros(0, dtype=one.type.to_pandas_dtype()), None
+    values = np.frombuffer(one.buffers()[1], dtype=one.type.to_pandas_dtype())[one.offset : one.offset + len(one)]
+    if not one.null_count:
+        return values, None
+    valid = _valid(one)
+    return np.where(valid, values, values.dtype.type(0)), valid
+
+
+def indices(chosen: np.ndarray[Any, Any]) -> pa.Array:
+    """The places of rows that are True, for `pyarrow.Table.take`."""
+    found = np.flatnonzero(chosen).astype(np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(found), [None, pa.py_buffer(found)])
+
+
+def _one(array: pa.ChunkedArray | pa.Array) -> pa.Array:
+    one = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return pa.concat_arrays(one.chunks) if isinstance(one, pa.ChunkedArray) else one
+
+
+def _valid(array: pa.Array) -> np.ndarray[Any, Any]:
+    """Shape (rows,), False for a null."""
+    if not array.null_count:
+        return np.ones(len(array), dtype=bool)
+    bits = np.frombuffer(array.buffers()[0], dtype=np.uint8)
+    return np.unpackbits(bits, bitorder="little")[array.offset : array.offset + len(array)].astype(bool)
 
 
 def _words(array: pa.ChunkedArray) -> np.ndarray[Any, Any]:
     """Shape (rows, 2): lower and upper half of each decimal."""
     if not len(array):
         return np.zeros((0, 2), dtype=np.int64)
-    one = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    one = pa.concat_arrays(one.chunks) if isinstance(one, pa.ChunkedArray) else one
+    one = _one(array)
     found = np.frombuffer(one.buffers()[1], dtype="<i8").reshape(-1, 2)[one.offset : one.offset + len(one)]
-    return found if not one.null_count else np.where(np.asarray(pc.is_valid(one))[:, None], found, 0)
+    return found if not one.null_count else np.where(_valid(one)[:, None], found, 0)
 
 
 def coded(table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray[Any, Any], list[Segment]]:
@@ -150,10 +179,9 @@ def coded(table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray[Any, Any], 
     whole = np.zeros(table.num_rows, dtype=np.int64)
     words: list[list[str | None]] = []
     for name in names:
-        one = pc.dictionary_encode(table[name], null_encoding="encode").combine_chunks()
-        one = one.chunk(0) if isinstance(one, pa.ChunkedArray) else one
+        one = _one(pc.dictionary_encode(table[name], null_encoding="encode"))
         words.append(one.dictionary.to_pylist())
-        whole = whole * len(words[-1]) + np.asarray(one.indices)
+        whole = whole * len(words[-1]) + numbers(one.indices)[0]
     found, codes = np.unique(whole, return_inverse=True)
     segments: list[Segment] = []
     for code in found.tolist():
@@ -169,11 +197,12 @@ def placed(keys: pa.ChunkedArray, places: Mapping[Any, int]) -> np.ndarray[Any, 
     """The place of the period of each row; -1 for a key that has none."""
     if not len(keys):
         return np.zeros(0, dtype=np.int64)
-    one = pc.dictionary_encode(keys).combine_chunks()
-    one = one.chunk(0) if isinstance(one, pa.ChunkedArray) else one
+    one = _one(pc.dictionary_encode(keys))
     of_key = np.array([places.get(key, -1) for key in one.dictionary.to_pylist()], dtype=np.int64)
-    found = np.asarray(pc.fill_null(one.indices, -1)).astype(np.int64)
-    return np.where(found < 0, -1, of_key[found]) if len(of_key) else np.full(len(keys), -1)
+    found, valid = numbers(one.indices)
+    if not len(of_key):
+        return np.full(len(keys), -1)
+    return of_key[found] if valid is None else np.where(valid, of_key[found], -1)
 
 
 def rows_of(places: np.ndarray[Any, Any], codes: np.ndarray[Any, Any], shape: tuple[int, int]) -> np.ndarray[Any, Any]:

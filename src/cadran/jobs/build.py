@@ -18,7 +18,7 @@ from cadran.canonical.mapping import bind, match, named
 from cadran.canonical.schema import empty
 from cadran.canonical.texts import ROW
 from cadran.catalogue.load import load_catalogue
-from cadran.engine import rollup
+from cadran.engine import fragments, rollup
 from cadran.engine.tables import readable
 from cadran.errors import CadranError, Issue, StoreError
 from cadran.jobs import costs
@@ -27,7 +27,7 @@ from cadran.jobs.sync import as_issue, mappings_of
 from cadran.store import raw
 from cadran.store.shelf import FileShelf, shelf_of
 from cadran.store.snapshot import building
-from cadran.store.warehouse import ROLLUPS, SnapshotMeta
+from cadran.store.warehouse import FRAGMENTS, ROLLUPS, SnapshotMeta
 from cadran.workspace import settings_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ def build_project(
         known_at = max(work.exported)
         work.tables(known_at, progress)
         if isinstance(shelf, FileShelf):
-            writer.describe(ROLLUPS, rollup.write(writer.run, load_catalogue(project.catalogue)[0]))
+            catalogue, _ = load_catalogue(project.catalogue)
+            writer.describe(ROLLUPS, rollup.write(writer.run, catalogue))
+            writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
         meta = SnapshotMeta(writer.name, known_at, now, project.currency, project.zone.key, work.counts)
         issues = tuple(work.issues)
         kept = project.keep_snapshots

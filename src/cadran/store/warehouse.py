@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 META, ISSUES, FILES = "_meta", "_issues", "_files"
 #: Table that describes sums kept with a snapshot, beside the canonical tables; a snapshot may have none.
 ROLLUPS = "_rollups"
+#: Table of what the engine compiled of the catalogue at the build; likewise.
+FRAGMENTS = "_fragments"
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class DuckDBWarehouse:
         self.meta = described_meta(json.loads(self._meta_text[0]))
         self.files: tuple[dict[str, Any], ...] = tuple(json.loads(text) for text in self._text(FILES))
         self._issues = tuple(Issue(**json.loads(text)) for text in self._text(ISSUES))
-        self.rollups: tuple[dict[str, Any], ...] = self._rollups()
+        self.rollups: tuple[dict[str, Any], ...] = self.kept(ROLLUPS)
         self._statements: dict[object, str] = {}
         self._lock = threading.Lock()
 
@@ -148,9 +150,10 @@ class DuckDBWarehouse:
         """Let the file go."""
         self._connection.close()
 
-    def _rollups(self) -> tuple[dict[str, Any], ...]:
+    def kept(self, name: str) -> tuple[dict[str, Any], ...]:
+        """The plain values that a build kept with the snapshot under that name; none for a snapshot without."""
         try:
-            return tuple(json.loads(text) for text in self._text(ROLLUPS))
+            return tuple(json.loads(text) for text in self._text(name))
         except duckdb.CatalogException:
             return ()
 
