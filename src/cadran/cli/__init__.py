@@ -18,6 +18,7 @@ from cadran.cli.decisions import decide, decisions
 from cadran.cli.definitions import export, handbook, select
 from cadran.cli.options import Output, ask_options, folder_option, output_options, question
 from cadran.cli.review import act, actions, review
+from cadran.cli.setup import setup
 from cadran.cli.targets import targets
 from cadran.errors import EXIT_ISSUES, CadranError
 
@@ -310,6 +311,7 @@ main.add_command(decisions)
 main.add_command(review)
 main.add_command(act)
 main.add_command(actions)
+main.add_command(setup)
 main.add_command(targets)
 main.add_command(export)
 main.add_command(handbook)
