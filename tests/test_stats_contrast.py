@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cadran.stats.contrast import Estimate, contrast
+from cadran.stats.contrast import Estimate, contrast, series_mean
 from cadran.stats.intervals import mean_interval, wilson_interval
 
 SEED = 20261126
@@ -59,3 +59,27 @@ def test_means_of_skewed_amounts_hold_the_truth_about_as_often():
             cells.append(Estimate(values.mean(), found.low, found.high))
         held += contrast(cells, [1, -1]).holds(2.0)
     assert 0.93 <= held / 2000 <= 0.97
+
+
+@pytest.mark.parametrize("likeness", [0.0, 0.3, 0.6])
+def test_weeks_that_resemble_their_neighbours_count_as_fewer(likeness):
+    print("seed", SEED)
+    draw, held = np.random.default_rng(SEED), 0
+    for _ in range(2000):
+        noise = [0.0]
+        for _week in range(26):
+            noise.append(likeness * noise[-1] + draw.normal())
+        held += contrast([series_mean(noise[14:]), series_mean(noise[1:14])], [1, -1]).holds(0)
+    assert 0.94 <= held / 2000 <= 0.99
+
+
+def test_weeks_that_alternate_are_taken_as_independent_ones():
+    values = [1.0, 3.0] * 6
+    found = mean_interval(12, sum(values), sum(v * v for v in values))
+    mean = series_mean(values)
+    assert (mean.low, mean.high) == (pytest.approx(found.low), pytest.approx(found.high))
+
+
+def test_a_short_series_has_no_interval_and_a_flat_one_no_width():
+    assert series_mean([1.0, 2.0, 3.0]) is None
+    assert series_mean([2.0] * 5) == Estimate(2.0, 2.0, 2.0)

@@ -14,8 +14,7 @@ from cadran.engine.query import KpiQuery
 from cadran.errors import QueryError
 from cadran.insights.decision import Cell, Effect
 from cadran.period import Period
-from cadran.stats.contrast import Estimate, contrast
-from cadran.stats.intervals import mean_interval
+from cadran.stats.contrast import Estimate, contrast, series_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -172,9 +171,7 @@ def _estimate(readings: Sequence[Reading], *, weekly: bool) -> Estimate | None:
     values = [float(r.value) for r in readings if r.value is not None]
     if len(values) < max(FEWEST_WEEKS, len(readings)):
         return None
-    total = sum(values)
-    found = mean_interval(len(values), total, sum(value * value for value in values))
-    return Estimate(total / len(values), found.low, found.high) if found else None
+    return series_mean(values)
 
 
 def _contrast(asked: Sequence[_Asked], weights: Mapping[tuple[str, str], int]) -> Estimate | None:

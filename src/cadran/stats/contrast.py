@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from scipy import special
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+#: Fewest values of a series whose mean gets an interval.
+SHORTEST = 4
 
 
 @dataclass(frozen=True)
@@ -79,3 +83,34 @@ def rank_certainty(change: float, past: Sequence[float]) -> float:
     """
     larger = sum(abs(each) >= abs(change) for each in past)
     return 1 - (1 + larger) / (1 + len(past))
+
+
+def series_mean(values: Sequence[float], *, level: float = 0.95) -> Estimate | None:
+    """Mean of a series whose neighbours may resemble each other, with Student's interval on its effective length.
+
+    Args:
+        values: The series in order, such as one value per week.
+        level: Coverage in (0, 1).
+
+    Returns:
+        The mean and its interval; None with fewer than four values. A correlation with the value before that
+        is above 0, once corrected for the bias of short series, leaves fewer values than there are.
+
+    References:
+        Bayley and Hammersley (1946), the effective number of observations; Marriott and Pope (1954), the bias.
+    """
+    n = len(values)
+    if n < SHORTEST:
+        return None
+    mean = math.fsum(values) / n
+    apart = [value - mean for value in values]
+    squares = math.fsum(each * each for each in apart)
+    if not squares:
+        return Estimate(mean, mean, mean)
+    raw = math.fsum(a * b for a, b in pairwise(apart)) / squares
+    likeness = min(max(raw + (1 + 4 * raw) / n, 0.0), 0.9)
+    effective = max(n * (1 - likeness) / (1 + likeness), 2.0)
+    # the spread of values that resemble each other is too small as well
+    variance = squares / n * effective / (effective - 1)
+    half = float(special.stdtrit(effective - 1, 0.5 + level / 2)) * math.sqrt(variance / effective)
+    return Estimate(mean, mean - half, mean + half)
