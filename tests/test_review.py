@@ -223,6 +223,19 @@ def test_overdue_actions_and_unmeasured_decisions_come_back_until_they_are_done(
     assert closing(project, seen, now=datetime(2026, 7, 8, 8), fresh=True)["document"]["overdue"] == []
 
 
+def test_what_is_off_target_and_in_hand_is_not_asked_again_until_the_action_is_overdue(project):
+    target = replace(RATE, targets=(Target(Decimal("0.5")),))
+    seen = view(project, weeks(STEADY), target)
+    (item,) = closing(project, seen)["items"]
+    jobs.act(project, item["id"], text="Call", owner="Ana", due_on=date(2026, 7, 6), now=NOW)
+    later = closing(project, seen, now=datetime(2026, 7, 6, 8), fresh=True)
+    assert (later["items"], later["document"]["in_hand"]) == ([], ["win_rate"])
+    overdue = closing(project, seen, now=datetime(2026, 7, 7, 8), fresh=True)
+    assert [each["kpi"] for each in overdue["items"]] == ["win_rate"]
+    moved = view(project, weeks(DROPPED), target)
+    assert [each["kpi"] for each in closing(project, moved, fresh=True)["items"]] == ["win_rate"]
+
+
 def test_a_board_that_does_not_exist_is_told(project):
     with pytest.raises(QueryError) as refused:
         jobs.review(project, view(project, []), "saels", now=NOW)

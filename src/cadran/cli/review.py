@@ -194,10 +194,9 @@ def _tell(found: Mapping[str, Any], workspace: Workspace, output: Output) -> Non
         output.note("{n} items of the review before did not end.", n=kept["n_left_open"])
     if kept["n_more"]:
         output.note("{n} more items found no room.", n=kept["n_more"])
-    for names, template in (
-        (kept["quiet"], "Within noise: {names}."),
-        (kept["unclear"], "Nothing to rely on: {names}."),
-    ):
+    told = {"in_hand": "An action is open: {names}.", "quiet": "Within noise: {names}."}
+    for group, template in {**told, "unclear": "Nothing to rely on: {names}."}.items():
+        names = kept.get(group, [])
         if names:
             known = [_name(name, workspace, output.language) for name in names]
             output.note(template, names=", ".join(known))

@@ -69,12 +69,14 @@ class Agenda:
     Attributes:
         items: At most `MOST`, the one with the most money times certainty first.
         n_more: Items that would have been there, had there been room.
+        in_hand: KPIs that are off target and did not move, for which an action is open that is not overdue.
         quiet: KPIs that did not move beyond noise and are not off target.
         unclear: KPIs of which no recent period can be relied on, or that could not be asked.
     """
 
     items: tuple[Item, ...]
     n_more: int
+    in_hand: tuple[str, ...]
     quiet: tuple[str, ...]
     unclear: tuple[str, ...]
 
@@ -97,22 +99,31 @@ class Prepare:
     ask: Ask
     explain: Explain
 
-    def agenda(self, names: Sequence[str]) -> Agenda:
-        """The agenda over these KPIs."""
+    def agenda(self, names: Sequence[str], in_hand: frozenset[str] = frozenset()) -> Agenda:
+        """The agenda over these KPIs.
+
+        Args:
+            names: KPI ids.
+            in_hand: Those for which an action is open that is not overdue: they come back when they move.
+        """
         kpis = [self.catalogue.kpis[name][-1] for name in dict.fromkeys(names) if name in self.catalogue.kpis]
         found: list[Item] = []
+        waiting: list[str] = []
         quiet: list[str] = []
         unclear: list[str] = []
         for kpi, answer in zip(kpis, self._answers(kpis), strict=True):
             judged = [each for each in _by_segment(answer) if _newest(each) is not None] if answer else []
             items = [item for each in judged if answer and (item := _item(each, answer))]
-            if items:
+            news = [item for item in items if item.why != "off_track" or kpi.id not in in_hand]
+            if items and not news:
+                waiting.append(kpi.id)
+            elif news:
                 # one item per KPI: its segments are looked at together
-                found.append(max((self._priced(item) for item in items), key=lambda item: item.rank))
+                found.append(max((self._priced(item) for item in news), key=lambda item: item.rank))
             else:
                 (quiet if judged else unclear).append(kpi.id)
         found.sort(key=lambda item: item.rank, reverse=True)
-        return Agenda(tuple(found[:MOST]), len(found[MOST:]), tuple(quiet), tuple(unclear))
+        return Agenda(tuple(found[:MOST]), len(found[MOST:]), tuple(waiting), tuple(quiet), tuple(unclear))
 
     def _answers(self, kpis: Sequence[Kpi]) -> Sequence[Readings | None]:
         """The answer of each KPI, asked together; one by one, None for those that cannot be asked, where one fails."""

@@ -43,7 +43,7 @@ def review(project: Project, view: View, team: str, *, now: datetime, fresh: boo
 
     Returns:
         A row of the archive: its ``items`` with their ``action``, and in ``document`` what came back by itself
-        (``overdue`` actions, decisions ``to_measure``), what is ``quiet`` and what is ``unclear``.
+        (``overdue`` actions, decisions ``to_measure``), what is ``in_hand``, ``quiet`` and ``unclear``.
 
     Raises:
         QueryError: No board has that name.
@@ -56,12 +56,15 @@ def review(project: Project, view: View, team: str, *, now: datetime, fresh: boo
         return kept[-1]
     today = local_day(now.replace(tzinfo=UTC), project.zone)
     known = local_day(view.meta.known_at.replace(tzinfo=UTC), project.zone)
-    found = Prepare(view.catalogue, project.calendar, known, view.ask_all, view.drivers).agenda(board.kpis)
+    mine = [row for row in archive.actions(is_open=True) if row["team"] == board.id and row["due_on"] >= today]
+    prepare = Prepare(view.catalogue, project.calendar, known, view.ask_all, view.drivers)
+    found = prepare.agenda(board.kpis, frozenset(row["kpi"] for row in mine))
     language = project.languages[0]
     document = {
         **_returned(archive, view.catalogue, board, today, language),
         "n_left_open": _left_open(kept),
         "n_more": found.n_more,
+        "in_hand": list(found.in_hand),
         "quiet": list(found.quiet),
         "unclear": list(found.unclear),
     }
