@@ -19,6 +19,8 @@ from cadran.engine.journeys import journeys
 from cadran.engine.late import late
 from cadran.engine.query import Context
 from cadran.engine.run import answers, rows
+from cadran.engine.span import known_at
+from cadran.insights.anomalies import Company, anomalies_of
 from cadran.insights.attribution import attribute
 from cadran.insights.blame import blame_of
 from cadran.insights.columns import values
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from cadran.engine.query import KpiQuery, LateQuery, RowQuery
     from cadran.engine.result import Rows
     from cadran.errors import Issue
+    from cadran.insights.anomalies import Anomalies
     from cadran.insights.attribution import Attribution
     from cadran.insights.blame import Blame
     from cadran.insights.change import Drivers
@@ -135,6 +138,25 @@ class View:
         context = self._context()
         return blame_of(
             self.catalogue, query, lambda asked: answers(self.catalogue, [asked], self._warehouse, context)[0]
+        )
+
+    def anomalies(self, query: KpiQuery) -> Anomalies:
+        """What is out of its usual range in the last whole week, every KPI and segment judged together.
+
+        Args:
+            query: KPIs, or none for all that are watched; `by` are the dimensions, `end` the day before which
+                the week ends.
+
+        Raises:
+            QueryError: A KPI named has no weekly counts, rates or sums.
+        """
+        context = self._context()
+        known = known_at(self.meta.known_at, query.as_of, context.zone)
+        return anomalies_of(
+            self.catalogue,
+            query,
+            lambda asked: answers(self.catalogue, asked, self._warehouse, context),
+            Company(context.calendar, self.project.hours, known.whole_until),
         )
 
     def rows(self, question: RowQuery) -> Rows:

@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from cadran.api import models
+from cadran.api.anomalies import anomalies
 from cadran.api.attribution import attribution
 from cadran.api.blame import BlameOut
 from cadran.api.caller import Caller, caller, language_of
@@ -95,6 +96,7 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/rows", rows, "The rows behind a number"),
         ("/drivers", drivers, "Why a KPI moved between two periods"),
         ("/why", why, "Which segment is to blame for a change of a rate"),
+        ("/anomalies", anomalies, "What is out of its usual range in the last whole week"),
         ("/attribution", attribution, "Won revenue credited to touches"),
         ("/late", late, "What was learnt late about a figure"),
         ("/decisions", decisions, "Decisions, and what they changed"),

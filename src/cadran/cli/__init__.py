@@ -208,6 +208,25 @@ def why(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
 
 
 @main.command()
+@click.argument("ids", nargs=-1, metavar="[ID...]")
+@click.option("--by", multiple=True, metavar="DIM", help="Watch by this dimension; segment, channel, stage and owner.")
+@click.option("--to", metavar="DATE", help="Judge the week that ends on this day or before.")
+@click.option("--where", multiple=True, metavar="EXPR", help="Keep what fulfils this; may be repeated.")
+@click.option("--as-of", metavar="DATE", help="As it was known at the end of this day.")
+@folder_option
+@output_options
+def anomalies(ids: Sequence[str], project: Path, output: Output, **asked: Any) -> None:
+    """Find what is out of its usual range in the last whole week: every KPI by segment, channel, stage and owner."""
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    view = workspace.view()
+    words = {"grain": None, "from_": None, "compare": None, "trailing": None, **asked}
+    output.anomalies(view.anomalies(question(ids, words)), view)
+
+
+@main.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="Most rows to list.")
 @click.option("--offset", default=0, show_default=True, type=click.IntRange(0), help="Rows to skip.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cadran.engine.query import KpiQuery
     from cadran.engine.result import Rows
     from cadran.errors import Issue
+    from cadran.insights.anomalies import Anomalies
     from cadran.insights.attribution import Attribution
     from cadran.insights.blame import Blame
     from cadran.insights.change import Drivers
@@ -155,6 +156,20 @@ class Output:
             show_records([blame_record(found, self.language)], self.form, ())
         else:
             show_records([candidate_record(each, found) for each in found.candidates], self.form, FIELDS)
+
+    def anomalies(self, found: Anomalies, view: View) -> None:
+        """What is out of its usual range: a table for people, the whole answer or its anomalies for programs."""
+        from cadran.cli.anomalies import remarks, show_anomalies
+        from cadran.cli.show import show_records, show_table
+        from cadran.insights.anomalies_record import FIELDS, anomalies_record, anomaly_records
+
+        if self.form == "json":
+            show_records([anomalies_record(found, self.language)], self.form, ())
+        elif self.form == "csv":
+            show_records(anomaly_records(found), self.form, FIELDS)
+        elif found.groups:
+            show_anomalies(found, view, self.language, show_table)
+        remarks(found, self.language, self.note)
 
     def attribution(self, found: Attribution) -> None:
         """Credited revenue: a table, or one record per label and model."""

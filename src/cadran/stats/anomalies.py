@@ -28,7 +28,7 @@ WARM_UP, FEWEST = 26, 52
 LEVEL = 0.10
 #: The weeks that say what is usual overlap, so that p-values are known less well than if they did not: the rule runs
 #: at this share of the level asked, which keeps false finds under it in worlds where nothing changes.
-GUARD = 0.6
+GUARD = 0.5
 #: How many usual weeks, of all series together, the evidence is compared with; and how many of each, at least.
 USUAL, REPLAYS = 6000, 20
 #: Expected events in the eight weeks below which nothing can be told of a series.

@@ -110,6 +110,8 @@ class Expectation:
             weeks: How many to look ahead.
         """
         design, inverse = self._fit(at, _AGAIN)
+        # what is yet to come must not say how noisy the series is: it would make its own surprises usual
+        self._noise = self._dispersion(at)
         ahead = design[at : at + weeks]
         linear = self._beta @ ahead.T
         spread = np.einsum("wp,npq,wq->nw", ahead, inverse, ahead).mean(axis=1)
