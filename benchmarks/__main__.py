@@ -8,13 +8,21 @@ import json
 from benchmarks.dashboard import dashboard
 from benchmarks.growth import SMALLER, growth
 from benchmarks.report import Report, machine
+from benchmarks.rollups import rollups
 from benchmarks.scale import SCALES, root
 from benchmarks.serving import serving
 from benchmarks.slices import slices
 from benchmarks.snapshot import parquet, snapshot
 from benchmarks.weeks import weeks
 
-PARTS = {"dashboard": dashboard, "slices": slices, "weeks": weeks, "serving": serving, "growth": growth}
+PARTS = {
+    "dashboard": dashboard,
+    "rollups": rollups,
+    "slices": slices,
+    "weeks": weeks,
+    "serving": serving,
+    "growth": growth,
+}
 
 
 def main() -> None:

@@ -16,9 +16,11 @@ from cadran.canonical import derive
 from cadran.canonical.calendars import HoursFrom, working_minutes
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.settings import Settings
+from cadran.catalogue.load import load_catalogue
 from cadran.config import BusinessHours
+from cadran.engine import rollup
 from cadran.store.snapshot import building, current, publish
-from cadran.store.warehouse import DuckDBWarehouse, SnapshotMeta
+from cadran.store.warehouse import ROLLUPS, DuckDBWarehouse, SnapshotMeta
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +60,7 @@ def build(landed: Path, state: Path) -> Path:
     with building(state, built_at=BUILT_AT) as writer:
         writer.backend.raw_sql(f"SET memory_limit = '{MEMORY}'; SET temp_directory = '{state / 'spill'}'")
         counts = write(landed, writer)
+        writer.describe(ROLLUPS, rollup.write(writer.run, load_catalogue()[0]))
         meta = SnapshotMeta(writer.name, KNOWN_AT, BUILT_AT, CURRENCY, ZONE, counts)
         return publish(writer, meta, issues=(), files=[], keep=1)
 

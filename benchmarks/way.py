@@ -6,6 +6,7 @@ before a question comes (imports, connections) and the work that is measured.
 
 from __future__ import annotations
 
+import functools
 import json
 import resource
 import sys
@@ -28,12 +29,18 @@ if TYPE_CHECKING:
 STARTED = time.perf_counter()
 
 
-def cadran(scale: Scale) -> Work:
+def cadran(scale: Scale, *, from_rows: bool = True) -> Work:
     from benchmarks import cadran_way  # noqa: PLC0415 - a way loads its own libraries only
+    from cadran.catalogue.load import load_catalogue  # noqa: PLC0415
     from cadran.store.warehouse import DuckDBWarehouse  # noqa: PLC0415
 
+    catalogue, _ = load_catalogue()
+
     def work() -> Callable[[], pa.Table]:
-        results = cadran_way.ask(DuckDBWarehouse(scale.snapshot))
+        warehouse = DuckDBWarehouse(scale.snapshot)
+        if from_rows:
+            warehouse.rollups = ()
+        results = cadran_way.ask(warehouse, catalogue)
         return lambda: cadran_way.cells(results)
 
     return work
@@ -100,6 +107,7 @@ def frames(module: str) -> Callable[[Scale], Work]:
 #: Ways by name, and whether each needs the environment of the competitors.
 WAYS: dict[str, tuple[Callable[[Scale], Work], bool]] = {
     "cadran": (cadran, False),
+    "cadran from rollups": (functools.partial(cadran, from_rows=False), False),
     "fused prepared": (fused_prepared, False),
     "fused Parquet": (fused_parquet, False),
     "analyst SQL": (analyst, False),
