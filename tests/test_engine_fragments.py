@@ -65,7 +65,7 @@ def test_what_other_modules_compiled_is_left_alone(kept):
 def test_filters_by_texts_need_no_compiler_and_say_the_same(text, monkeypatch):
     tree = predicate(text, CATALOGUE, "opportunity", "win_rate")
     plain = Fragments().of_tree("opportunity", tree, {}).sql
-    monkeypatch.setattr(fragments, "_plain", lambda _: "")
+    monkeypatch.setattr(fragments, "plain_text", lambda _: "")
     assert plain == Fragments().of_tree("opportunity", tree, {}).sql
 
 

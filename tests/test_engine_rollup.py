@@ -7,8 +7,11 @@ import pytest
 
 from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
-from cadran.engine.rollup import ROLLED, described, refresh, rollups, write
+from cadran.engine.rollup import ROLLED, broken, described, refresh, rollups, write
 from cadran.engine.run import answers
+from cadran.engine.span import Span
+from cadran.errors import CadranError
+from cadran.period import Period
 from oracles.world import context, random_world
 
 CATALOGUE, _ = load_catalogue()
@@ -29,7 +32,8 @@ EVERY += [*questions(("owner",), "month"), *questions((), "year", compare="year"
 @pytest.fixture(scope="module")
 def world():
     found = random_world()
-    found.rollups = write(found.connection.execute, CATALOGUE)
+    # the world is small, so its rollups would not be worth reading
+    found.rollups = [each | {"rows": 10**9} for each in write(found.connection.execute, CATALOGUE)]
     return found
 
 
@@ -64,7 +68,8 @@ def test_rollups_give_the_figures_of_rows(world, from_rollups):
 @pytest.mark.parametrize(
     "query",
     [
-        KpiQuery(("win_rate",), where=("segment = SMB",)),
+        KpiQuery(("win_rate",), where=("segment = SMB", "owner != nobody")),
+        KpiQuery(("win_rate",), where=("segment = SMB", "region = FR"), start=date(2025, 4, 2), end=date(2026, 1, 1)),
         KpiQuery(("win_rate",), by=("team",)),
         KpiQuery(("win_rate",), by=("segment", "owner")),
     ],
@@ -75,10 +80,68 @@ def test_filters_and_other_dimensions_are_read_from_rows(world, query):
     assert told(found) == told(from_rows(world, [query]))
 
 
+SLICES = [
+    KpiQuery(one.kpis, grain=one.grain, start=one.start, end=one.end, where=where, by=by)
+    for one in (*questions((), "month"), *questions((), "year"))
+    for where, by in ((("segment = SMB", "channel != inbound"), ()), (("region in (FR, DE)",), ("segment",)))
+    if not by or all({*by} <= {*CATALOGUE.kpi(name).dimensions} for name in one.kpis)
+]
+
+
+def fitting(queries, world, is_fit):
+    """The KPIs of each question that can be filtered so."""
+    for query in queries:
+        names = tuple(name for name in query.kpis if is_fit(world, replace(query, kpis=(name,))))
+        if names:
+            yield replace(query, kpis=names)
+
+
+def can_be_asked(world, query):
+    try:
+        from_rows(world, [query])
+    except CadranError:
+        return False
+    return True
+
+
 @pytest.mark.slow
-def test_what_a_person_may_see_is_read_from_rows(world):
+def test_slices_of_whole_months_are_read_from_rollups(world):
+    some = [replace(query, kpis=query.kpis[::3]) for query in SLICES[:2]]
+    asked = [*fitting(some, world, can_be_asked)]
+    assert asked
+    found = answers(CATALOGUE, asked, world, context())
+    assert any("_slice" in statement for result in found for statement in result.sql)
+    assert told(found) == told(from_rows(world, asked))
+
+
+@pytest.mark.slow
+def test_what_a_person_may_see_is_what_rows_say(world):
+    asked = [KpiQuery(("win_rate", "new_opportunities"), grain="month", **YEAR)]
+    seen = replace(context(), scope=("segment = SMB",))
+    found = answers(CATALOGUE, asked, world, seen)
+    kept, world.rollups = world.rollups, ()
+    rows = answers(CATALOGUE, asked, world, seen)
+    world.rollups = kept
+    assert told(found) == told(rows) != told(from_rows(world, asked))
+
+
+@pytest.mark.slow
+def test_rollups_that_are_no_smaller_than_their_rows_are_left_alone(world):
     asked = [KpiQuery(("win_rate",), grain="month", **YEAR)]
-    assert not is_rolled(answers(CATALOGUE, asked, world, replace(context(), scope=("segment = SMB",))))
+    kept = world.rollups
+    world.rollups = [each | {"rows": 1} for each in kept]
+    found = answers(CATALOGUE, asked, world, context())
+    world.rollups = kept
+    assert not is_rolled(found)
+    assert is_rolled(answers(CATALOGUE, asked, world, context()))
+
+
+def test_months_that_a_bound_divides_are_told():
+    span = Span((Period(date(2026, 1, 1), date(2026, 2, 1)), Period(date(2026, 2, 1), date(2026, 3, 15))), None)
+    assert broken(span, [date(2026, 1, 1), date(2025, 12, 31)]) == [
+        Period(date(2025, 12, 1), date(2026, 1, 1)),
+        Period(date(2026, 3, 1), date(2026, 4, 1)),
+    ]
 
 
 @pytest.mark.slow

@@ -81,9 +81,9 @@ class Fragments:
 
     def of_tree(self, entity: str, tree: Tree, names: Mapping[str, str]) -> Fragment:
         """The fragment of a predicate whose names are those of dimensions or columns."""
-        bound = _bound(tree, names)
+        bound = bound_tree(tree, names)
         key = (entity, bound)
-        if plain := _plain(bound):
+        if plain := plain_text(bound):
             return Fragment(plain)
         if key not in self._known:
             self._compile(entity, {key: bound})
@@ -127,22 +127,22 @@ class Fragments:
                 self._known[key] = Fragment(column.this.sql(dialect=DIALECT), value.type().is_floating())
 
 
-def _bound(tree: Tree, names: Mapping[str, str]) -> Tree:
+def bound_tree(tree: Tree, names: Mapping[str, str]) -> Tree:
     """The tree with columns in the place of names, without the characters at which things stood."""
     match tree:
         case Column():
             return Column(names.get(tree.name, tree.name))
         case Call():
-            return Call(tree.name, tuple(_bound(arg, names) for arg in tree.args))
+            return Call(tree.name, tuple(bound_tree(arg, names) for arg in tree.args))
         case _:
             return type(tree)(tree.value)
 
 
-def _plain(tree: Tree) -> str:
+def plain_text(tree: Tree) -> str:
     """The text of a filter that only compares columns with texts, which pages have without end; else empty."""
     match tree:
         case Call("not", (only,)):
-            inside = _plain(only)
+            inside = plain_text(only)
             return inside and f"NOT ({inside})"
         case Call("=" | "<>" | "in" as sign, (Column(name=name), *others)):
             texts = [_quoted(each.value) for each in others if isinstance(each, Value) and isinstance(each.value, str)]

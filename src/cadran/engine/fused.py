@@ -168,11 +168,12 @@ class Fused:
             f"GROUP BY GROUPING SETS ({', '.join('(' + ', '.join(names) + ')' for names in sets)})"
         )
 
-    def by_day(self, row: Row, sums: Mapping[str, str]) -> str:
-        """The statement of components by day and each set of dimensions, over all days."""
+    def by_day(self, row: Row, sums: Mapping[str, str], unit: str = "day") -> str:
+        """The statement of components by day or first day of the month and each set of dimensions, over all days."""
+        when = self.day if unit == "day" else f"CAST(DATE_TRUNC('{unit}', {self.day}) AS DATE)"
         columns = self._columns().values()
         codes = [f"g{place}" for place in range(len(columns))]
-        inner = [f"{self.day} AS {DAY}"]
+        inner = [f"{when} AS {DAY}"]
         inner += [
             f"{text if is_text else f'CAST({text} AS VARCHAR)'} AS {code}"
             for code, (text, is_text) in zip(codes, columns, strict=True)

@@ -1,11 +1,13 @@
 """Sums and counts by day and dimension, kept with a snapshot: a question that they cover reads no row.
 
 A rollup has the additive components of one table, day column and mode, for every KPI of the catalogue
-and each dimension in `ROLLED` alone. A component is named by the text that computes it, so that a
-definition that has changed since finds nothing and is read from rows. What is not additive
-(quantiles, durations, distinct values), filters and other dimensions are always read from rows. Days
-stay days: any calendar, grain and elapsed share comes out the same either way, and so do windows
-whose ripeness moves with the day until which the data is known.
+and each dimension in `ROLLED` alone, by day and by month; and by month for the dimensions in `SLICED`
+together, for questions that filter by them. Months that a bound of the question divides are read by
+day. A component is named by the text that computes it, so that a definition that has changed since
+finds nothing and is read from rows. What is not additive (quantiles, durations, distinct values),
+other filters and other dimensions are always read from rows. Any calendar, grain and elapsed share
+comes out the same either way, and so do windows whose ripeness moves with the day until which the
+data is known.
 
 Rows that change are subtracted as they were and added as they are: additive components are exact, so
 a refreshed rollup gives what a rebuilt one gives.
@@ -13,23 +15,27 @@ a refreshed rollup gives what a rebuilt one gives.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from cadran.canonical.entities import published_columns
 from cadran.canonical.settings import Settings
+from cadran.catalogue.expression import column_names
 from cadran.engine.aggregate import DAY
 from cadran.engine.compile import PERIOD, Planner
+from cadran.engine.fragments import ROW, bound_tree, plain_text
 from cadran.engine.fused import SET, Fused, Row, day
 from cadran.engine.parts import dims_of
+from cadran.engine.predicate import predicate
 from cadran.engine.query import Context, KpiQuery
 from cadran.engine.span import Known, Span
 from cadran.period import Calendar, Period
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date
 
     from cadran.catalogue.definition import Catalogue, Kpi
     from cadran.engine.aggregate import Slot
@@ -38,6 +44,10 @@ if TYPE_CHECKING:
 
 #: Dimensions that are rolled up, each alone: those that most questions are asked by.
 ROLLED = ("segment", "industry", "region", "owner", "channel")
+#: Dimensions by which slices are cut, all together: few values each, or cells would be as many as rows.
+SLICED = ("segment", "industry", "region", "channel")
+#: Most months that are read by day beside those that are read whole, and about how many there are.
+_MOST_BROKEN, _MONTHS = 12, 36
 ADDITIVE = ("matched", "cohort", "missing", "known", "sum", "squares", "both", "xx", "yy", "xy")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH = Period(_NEVER.date(), _NEVER.date())
@@ -56,6 +66,9 @@ class Rollup:
         sets: The sets of dimensions by which it is grouped.
         columns: Column of each component, by the text that computes it.
         select: Statement that gives its rows from those of the table.
+        unit: ``day``, or ``month`` when `DAY` is the first day of a month and stands for all of it.
+        sizes: Rows of each value of `SET`, as they were when it was written.
+        rows: Rows of the table, likewise.
     """
 
     name: str
@@ -66,13 +79,33 @@ class Rollup:
     sets: Sequence[Sequence[str]]
     columns: Mapping[str, str]
     select: str
+    unit: str = "day"
+    sizes: Sequence[tuple[int, int]] = ()
+    rows: int = 0
 
-    def mask(self, dims: Iterable[str]) -> int | None:
-        """The value of `SET` for a set of dimensions; None when it is not grouped by them."""
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What groups must have in common to be read from it."""
+        return self.entity, self.time, self.mode
+
+    def size(self, mask: int) -> int:
+        """Rows of a value of `SET`."""
+        return dict(self.sizes).get(mask, 0)
+
+    def mask(self, dims: Iterable[str], *, exact: bool = True) -> int | None:
+        """The value of `SET` of the smallest set with these dimensions; None when there is none.
+
+        Args:
+            dims: Dimensions.
+            exact: True to look for these dimensions and no other.
+        """
         wanted = set(dims)
-        if not any(wanted == set(each) for each in self.sets):
-            return None
-        return sum(1 << (len(self.dims) - 1 - place) for place, name in enumerate(self.dims) if name not in wanted)
+        fits = [each for each in self.sets if wanted == set(each) or (not exact and wanted < set(each))]
+        masks = [
+            sum(1 << (len(self.dims) - 1 - place) for place, name in enumerate(self.dims) if name not in each)
+            for each in fits
+        ]
+        return min(masks, key=self.size, default=None)
 
 
 def rollups(catalogue: Catalogue) -> list[Rollup]:
@@ -87,11 +120,27 @@ def rollups(catalogue: Catalogue) -> list[Rollup]:
         if kept and not group.zone and _has_columns(catalogue, group):
             alike.setdefault((group.entity, group.time, group.mode), {})[group] = (kpi, kept)
     found: list[Rollup] = []
-    for groups in alike.values():
+    for number, groups in enumerate(alike.values()):
         kpi = next(iter(groups.values()))[0]
         fused = Fused(planner, {group: kept for group, (_, kept) in groups.items()}, kpi, Span((_EPOCH,), None))
-        found.append(_rollup(f"_rollup_{len(found)}", fused))
+        name = f"_rollup_{number}"
+        found.append(_rollup(name, fused, "day"))
+        unit = "day" if fused.first.mode == "photo" else "month"
+        if unit == "month":
+            found.append(_rollup(f"{name}_month", fused, unit))
+        if together := _together(fused):
+            found.append(_rollup(f"{name}_slice", together, unit))
     return found
+
+
+def _together(fused: Fused) -> Fused | None:
+    """Everything by several dimensions at once, for questions with filters; None without several."""
+    catalogue, first = fused.planner.catalogue, fused.first
+    known = (name for name in SLICED if name in catalogue.dimensions)
+    group = replace(first, dims=tuple(name for name in known if first.entity in catalogue.dimensions[name].columns))
+    slots = dict.fromkeys(slot for slots in fused.groups.values() for slot in slots)
+    several = len(group.dims) > 1 and _has_columns(catalogue, group)
+    return replace(fused, groups={group: tuple(slots)}) if several else None
 
 
 def is_additive(slot: Slot) -> bool:
@@ -100,17 +149,31 @@ def is_additive(slot: Slot) -> bool:
     return name in ADDITIVE and (other is None or other.window == part.window)
 
 
-def write(run: Callable[[str], object], catalogue: Catalogue) -> list[dict[str, Any]]:
+def write(run: Callable[[str], Any], catalogue: Catalogue) -> list[dict[str, Any]]:
     """Write every rollup beside the tables; what describes them, as plain values.
 
     Args:
         run: Runs one statement on the database that is written.
         catalogue: Definitions.
     """
-    found = rollups(catalogue)
-    for each in found:
-        run(f'CREATE OR REPLACE TABLE "{each.name}" AS {each.select} ORDER BY {SET}, {DAY}')
-    return [asdict(each) for each in found]
+    return [asdict(_written(run, each)) for each in rollups(catalogue)]
+
+
+def _written(run: Callable[[str], Any], each: Rollup) -> Rollup:
+    rows = each.select
+    days = each.name.removesuffix("_month")
+    if days != each.name:
+        # the days are written already: they are fewer than the rows
+        codes = [f"g{place}" for place in range(len(each.dims))]
+        sums = [f"SUM({name}) AS {name}" for name in each.columns.values()]
+        head = [f"CAST(DATE_TRUNC('month', {DAY}) AS DATE) AS {DAY}", *codes, SET, *sums]
+        run(f'CREATE OR REPLACE TABLE "{each.name}" AS SELECT * FROM "{days}" LIMIT 0')
+        run(f'INSERT INTO "{each.name}" SELECT {", ".join(head)} FROM "{days}" GROUP BY ALL ORDER BY {SET}, 1')
+    else:
+        run(f'CREATE OR REPLACE TABLE "{each.name}" AS {rows} ORDER BY {SET}, {DAY}')
+    sizes = run(f'SELECT {SET}, COUNT(*) FROM "{each.name}" GROUP BY ALL ORDER BY ALL').fetchall()
+    [(total,)] = run(f'SELECT COUNT(*) FROM "{each.entity}"').fetchall()
+    return replace(each, sizes=[(int(mask), n) for mask, n in sizes], rows=total)
 
 
 def refresh(run: Callable[[str], object], found: Iterable[Rollup], changed: Mapping[str, tuple[str, str]]) -> None:
@@ -138,21 +201,109 @@ def described(values: Mapping[str, Any]) -> Rollup:
 def rolled(fused: Fused, found: Iterable[Mapping[str, Any]]) -> tuple[str, dict[Slot, str]] | None:
     """The statement that reads what a rollup covers of some groups, and the column of each component; or None.
 
-    Its rows are those of `Fused.scan` for these components.
+    Its rows are those of `Fused.scan` for these components. The rollup is smaller than the table that
+    it stands for; of those that would do, the smallest is read.
 
     Args:
         fused: The groups.
         found: What describes the rollups of the snapshot.
     """
-    planner, first = fused.planner, fused.first
-    if planner.query.where or planner.context.scope:
+    first = fused.first
+    alike = [each for each in map(described, found) if each.key == (first.entity, first.time, first.mode)]
+    months = broken(fused.span, _moments(fused))
+    ways = [way for each in alike if (way := _way(fused, each, alike, months))]
+    best = min(ways, key=lambda way: way.size, default=None)
+    return _read(fused, best) if best and best.size < best.rollup.rows else None
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One rollup as it would be read.
+
+    Attributes:
+        rollup: Rollup.
+        masks: Value of `SET` of the rows of each group.
+        columns: Column of each component that it has.
+        source: Text of what is read.
+        where: What keeps the rows that the question asks for.
+        size: About how many rows are read.
+    """
+
+    rollup: Rollup
+    masks: Mapping[Group, int]
+    columns: Mapping[Slot, str]
+    source: str
+    where: Sequence[str]
+    size: float
+
+
+def broken(span: Span, moments: Iterable[date]) -> list[Period]:
+    """The months of the plain calendar that some bound divides; all others lie in one period as a whole.
+
+    Args:
+        span: Periods.
+        moments: Other days on which what counts changes.
+    """
+    bounds = {day for period in span.periods for day in (period.start, period.end)}
+    bounds |= {*span.cut.values(), *moments}
+    firsts = sorted({day.replace(day=1) for day in bounds if day.day > 1})
+    return [Period(first, (first + timedelta(days=31)).replace(day=1)) for first in firsts]
+
+
+def _moments(fused: Fused) -> list[date]:
+    """The days from which cases are too young, and the end of what is known."""
+    known = fused.planner.known
+    windows = {slot[0].window for slots in fused.groups.values() for slot in slots}
+    ripe = [known.whole_until - timedelta(days=window) for window in windows if window is not None]
+    return [*ripe, min(fused.span.end, known.end)]
+
+
+def _way(fused: Fused, rollup: Rollup, alike: Sequence[Rollup], months: Sequence[Period]) -> _Way | None:
+    filters = _filters(fused, rollup)
+    if filters is None:
         return None
-    for each in map(described, found):
-        masks = {group: each.mask(group.dims) for group in fused.groups}
-        same = (each.entity, each.time, each.mode) == (first.entity, first.time, first.mode)
-        if same and None not in masks.values() and (columns := _columns(fused, each)):
-            return _read(fused, each, {group: mask or 0 for group, mask in masks.items()}, columns)
-    return None
+    asked, texts = filters
+    masks = {group: rollup.mask({*group.dims, *asked}, exact=len(fused.groups) > 1) for group in fused.groups}
+    columns = _columns(fused, rollup) if None not in masks.values() else {}
+    if not columns:
+        return None
+    own = {group: mask or 0 for group, mask in masks.items()}
+    size = sum(rollup.size(mask) for mask in own.values())
+    if rollup.unit == "day" or not months:
+        return _Way(rollup, own, columns, f'"{rollup.name}"', texts, size)
+    days = next((each for each in alike if each.unit == "day" and each.sets == rollup.sets), None)
+    if days is None or len(months) > _MOST_BROKEN:
+        return None
+    inside = " OR ".join(f"({DAY} >= {day(each.start)} AND {DAY} < {day(each.end)})" for each in months)
+    both = f'(SELECT * FROM "{rollup.name}" WHERE NOT ({inside}) UNION ALL SELECT * FROM "{days.name}" WHERE {inside})'
+    more = sum(days.size(mask) for mask in own.values()) * min(1.0, len(months) / _MONTHS)
+    return _Way(rollup, own, columns, both, texts, size + more)
+
+
+def _filters(fused: Fused, rollup: Rollup) -> tuple[set[str], list[str]] | None:
+    """The dimensions that a question filters by, and its predicates on a rollup; None when they need rows."""
+    planner, entity = fused.planner, fused.first.entity
+    texts = (*planner.query.where, *planner.context.scope)
+    if not texts:
+        return set(), []
+    types = {column.name: column.type for column in published_columns(entity)}
+    codes: dict[str, str] = {}
+    dims: dict[str, str] = {}
+    for place, name in enumerate(rollup.dims):
+        column = planner.catalogue.dimensions[name].columns.get(entity, "")
+        if types.get(column) == "text":
+            for each in (name, column):
+                codes[each], dims[each] = f"g{place}", name
+    found, asked = [], set()
+    for text in texts:
+        tree = predicate(text, planner.catalogue, entity, fused.kpi.id)
+        names = set(column_names(tree))
+        plain = plain_text(bound_tree(tree, codes)) if names <= codes.keys() else ""
+        if not plain:
+            return None
+        found.append(plain)
+        asked |= {dims[name] for name in names}
+    return asked, found
 
 
 def _columns(fused: Fused, rollup: Rollup) -> dict[Slot, str]:
@@ -163,19 +314,18 @@ def _columns(fused: Fused, rollup: Rollup) -> dict[Slot, str]:
     return {slot: rollup.columns[text] for slot, text in texts.items() if text in rollup.columns}
 
 
-def _read(
-    fused: Fused, rollup: Rollup, masks: Mapping[Group, int], columns: Mapping[Slot, str]
-) -> tuple[str, dict[Slot, str]]:
-    names = {slot: f"c{place}" for place, slot in enumerate(columns)}
+def _read(fused: Fused, way: _Way) -> tuple[str, dict[Slot, str]]:
+    rollup, masks = way.rollup, way.masks
+    names = {slot: f"c{place}" for place, slot in enumerate(way.columns)}
     codes = {name: f"g{rollup.dims.index(name)}" for name in fused.dims}
     keys = [f"{fused.key} AS {PERIOD}", *([DAY] if rollup.mode == "photo" else [])]
     keys += [f"{code} AS p_d{place}" for place, code in enumerate(codes.values())]
     own = " ".join(f"WHEN {mask} THEN {fused.mask(group)}" for group, mask in masks.items())
-    sums = [f"SUM({column}){_ripe(fused, slot)} AS {names[slot]}" for slot, column in columns.items()]
-    where = [f"{SET} IN ({', '.join(str(mask) for mask in masks.values())})", *fused.inside()]
+    sums = [f"SUM({column}){_ripe(fused, slot)} AS {names[slot]}" for slot, column in way.columns.items()]
+    where = [f"{SET} IN ({', '.join(str(mask) for mask in masks.values())})", *fused.inside(), *way.where]
     sql = (
         f"SELECT {', '.join([*keys, f'CASE {SET} {own} END AS p_own', *sums])}\n"
-        f'FROM "{rollup.name}"\nWHERE {" AND ".join(where)}\nGROUP BY ALL'
+        f"FROM {way.source} AS {ROW}\nWHERE {' AND '.join(where)}\nGROUP BY ALL"
     )
     return f"SELECT * EXCLUDE (p_own), p_own AS {SET}\nFROM ({sql})", names
 
@@ -188,7 +338,7 @@ def _ripe(fused: Fused, slot: Slot) -> str:
     return f" FILTER (WHERE {DAY} + INTERVAL {part.window} DAY < {day(fused.planner.known.whole_until)})"
 
 
-def _rollup(name: str, fused: Fused) -> Rollup:
+def _rollup(name: str, fused: Fused, unit: str) -> Rollup:
     row, inline = (Row(fused, is_ripe=False, is_inline=each) for each in (False, True))
     texts: dict[str, str] = {}
     sums: dict[str, str] = {}
@@ -199,7 +349,8 @@ def _rollup(name: str, fused: Fused) -> Rollup:
             sums[texts[text]] = row.component(slot)
     first = fused.first
     sets = [group.dims for group in fused.groups]
-    return Rollup(name, first.entity, first.time, first.mode, fused.dims, sets, texts, fused.by_day(row, sums))
+    select = fused.by_day(row, sums, unit)
+    return Rollup(name, first.entity, first.time, first.mode, fused.dims, sets, texts, select, unit)
 
 
 def _leaves(catalogue: Catalogue) -> list[Leaf]:

@@ -77,9 +77,9 @@ class SnapshotWriter:
         """How many rows an expression has."""
         return int(expression.count().to_pyarrow().as_py())
 
-    def run(self, sql: str) -> None:
-        """Run one statement of DuckDB on the tables that are written."""
-        self.backend.raw_sql(sql)
+    def run(self, sql: str) -> Any:
+        """Run one statement of DuckDB on the tables that are written; its cursor."""
+        return self.backend.raw_sql(sql)
 
     def describe(self, name: str, values: list[dict[str, Any]]) -> None:
         """Keep plain values with the snapshot, under the name of a table."""
