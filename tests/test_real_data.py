@@ -106,7 +106,7 @@ def playbook(tmp_path_factory, database):
 
 
 @pytest.mark.parametrize("name", ["maven", "olist", "playbook"])
-def test_every_row_is_loaded_and_nothing_is_asked(name, request):
+def test_every_row_is_loaded_and_nothing_is_asked(name, database, request):  # the data sets are kept in each engine
     report = request.getfixturevalue(name).report
     assert [issue for issue in report.issues if issue.level == "error"] == []
     for file in report.files:

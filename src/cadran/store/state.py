@@ -227,6 +227,10 @@ def _postgres(url: str, schema: str) -> sa.Engine:
             package="psycopg",
         ) from error
     with transaction(engine) as connection:
+        # two processes that start together must not both make the schema, which IF NOT EXISTS does not prevent
+        connection.execute(
+            sa.text("SELECT pg_advisory_xact_lock(hashtext('cadran schema ' || :name))"), {"name": schema}
+        )
         if schema not in sa.inspect(connection).get_schema_names():
             connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
     return engine
