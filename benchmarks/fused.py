@@ -181,13 +181,22 @@ SCANS = {
         dims=("owner",),
     ),
 }
-#: The Kaplan-Meier median: the first time at which at most half are still waiting.
+#: The Kaplan-Meier median: the first time at which at most half are still waiting; sorted by a number for each cell.
 MEDIAN = """
-    SELECT breakdown, segment, m, min(hours) FILTER (ln_left <= ln(0.5) + 1e-12) AS median
-    FROM (SELECT *, sum(CASE WHEN gone = at_risk THEN -1e9 ELSE ln(1 - gone / at_risk) END) OVER so_far AS ln_left
-          FROM (SELECT *, sum(n) OVER (PARTITION BY breakdown, segment, m ORDER BY hours DESC) AS at_risk FROM waited)
-          WINDOW so_far AS (PARTITION BY breakdown, segment, m ORDER BY hours))
-    GROUP BY breakdown, segment, m"""
+    WITH cell AS MATERIALIZED (
+      SELECT breakdown, segment, m, CAST(row_number() OVER () AS INTEGER) AS g
+      FROM (SELECT DISTINCT breakdown, segment, m FROM waited)
+    ), coded AS MATERIALIZED (SELECT g, hours, gone, n FROM waited JOIN cell USING (breakdown, segment, m)
+    ), risk AS (
+      SELECT *, sum(n) OVER (PARTITION BY g ORDER BY hours ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS at_risk
+      FROM coded
+    ), curve AS (
+      SELECT g, hours, sum(CASE WHEN gone = at_risk THEN -1e9 ELSE ln(1 - gone / at_risk) END)
+                         OVER (PARTITION BY g ORDER BY hours ROWS UNBOUNDED PRECEDING) AS ln_left
+      FROM risk
+    )
+    SELECT breakdown, segment, m, median
+    FROM cell JOIN (SELECT g, min(hours) FILTER (ln_left <= ln(0.5) + 1e-12) AS median FROM curve GROUP BY g) USING (g)"""
 CELLS = f"""
     SELECT series, breakdown, segment, make_date(m // 12, 1 + m % 12, 1) AS month, value::DOUBLE AS value FROM (
       SELECT 'new opportunities' AS series, breakdown, segment, m::INTEGER AS m, n::DOUBLE AS value FROM created

@@ -89,10 +89,10 @@ def swap(connection: duckdb.DuckDBPyConnection, changed: dict[str, tuple[str, st
 
 
 def sums(connection: duckdb.DuckDBPyConnection, each: Rollup) -> list[tuple]:
-    """What a rollup says, row by row; rows that cancel out say nothing."""
+    """What a rollup says, row by row; rows that cancel out say nothing, and no amount is an amount of 0 by no row."""
     codes = [f"g{place}" for place in range(len(each.dims))]
     keys = ", ".join(["p_day", *codes, *(["p_set"] if codes else [])])
-    totals = ", ".join(f"sum({name})" for name in each.columns.values())
+    totals = ", ".join(f"coalesce(sum({name}), 0)" for name in each.columns.values())
     some = " OR ".join(f"coalesce(sum({name}), 0) <> 0" for name in each.columns.values())
     return connection.execute(
         f'SELECT {keys}, {totals} FROM "{each.name}" GROUP BY {keys} HAVING {some} ORDER BY ALL'
