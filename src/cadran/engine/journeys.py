@@ -87,12 +87,13 @@ def journeys(
         StoreError: The database refuses a statement.
     """
     if query.by not in LABELS:
+        near = did_you_mean(query.by, LABELS)
         raise QueryError(
             "Touches cannot be told apart by {name}.",
-            hint="Did you mean {near}?" if did_you_mean(query.by, LABELS) else "Use one of: {known}.",
+            hint="Did you mean {near}?" if near else "Use one of: {known}.",
             where="--by",
             name=query.by,
-            near=did_you_mean(query.by, LABELS),
+            near=near,
             known=", ".join(LABELS),
         )
     known, before = knowledge(query.as_of, context, warehouse.meta.known_at)

@@ -16,9 +16,7 @@ from cadran.engine.question import check_length, question
 from cadran.engine.result import KpiResult, Rows
 from cadran.engine.rows import COUNTED, ENTITY, INPUT, row_sets, row_table
 from cadran.engine.span import Span, earlier_span, span_of
-from cadran.engine.trailing import (
-    windows_of,
-)
+from cadran.engine.trailing import windows_of
 from cadran.period import Period
 
 if TYPE_CHECKING:

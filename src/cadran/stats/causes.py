@@ -82,9 +82,7 @@ def scan_causes(before: Cases, after: Cases) -> list[Cause]:
         before: Earlier cases.
         after: Later cases, with the same dimensions.
     """
-    table = _Table.of(before, after)
-    found = [cause for cells in table.cells(after.hits) for cause in cells.best()]
-    return sorted(found, key=lambda cause: (-cause.score, sorted(cause.cell.items())))
+    return _Table.of(before, after).candidates()
 
 
 def find_cause(
@@ -102,10 +100,10 @@ def find_cause(
         draws: How many windows without a cause are drawn.
         level: Share of windows without a cause in which one may be named.
     """
-    found = scan_causes(before, after)
+    table = _Table.of(before, after)
+    found = table.candidates()
     if not found:
         return None, []
-    table = _Table.of(before, after)
     moved = tilted(table.rates, after.n, float(after.hits.sum()))
     cases = after.n.astype(int)
     best = [table.top(rng.binomial(cases, moved).astype(float)) for _ in range(draws)]
@@ -149,6 +147,11 @@ class _Table:
         sizes = tuple(int(max(c.codes[:, at].max(initial=0) for c in (before, after))) + 1 for at in dims)
         weights = _logistic(_design(before.codes, sizes), before.n, before.hits)
         return cls(after, sizes, np.asarray(special.expit(_design(after.codes, sizes) @ weights)))
+
+    def candidates(self) -> list[Cause]:
+        """Every cell that may be to blame, best first."""
+        found = [cause for cells in self.cells(self.after.hits) for cause in cells.best()]
+        return sorted(found, key=lambda cause: (-cause.score, sorted(cause.cell.items())))
 
     def top(self, hits: NDArray[np.float64]) -> float:
         """Best score of any cell; minus infinity where none has enough cases."""
