@@ -15,7 +15,7 @@ import ibis
 from cadran.canonical.changes import FAR_AHEAD, as_of, spans_before
 from cadran.canonical.days import local_to_utc
 from cadran.canonical.dimensions import with_owner
-from cadran.canonical.pipeline import held_at, point, points
+from cadran.canonical.pipeline import OF_DEAL, held_at, point, points
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int, conform, schema_of
 from cadran.canonical.stages import dressed
 
@@ -34,18 +34,6 @@ BOOKINGS = "booking|revenue|sales|acv|arr|tcv|sign|vente|chiffre|commande|prise"
 SCOPES = ("owner", "team", "segment", "market", "channel")
 #: Movements that are what happened, whatever it did to the amount.
 PLAIN = ("created", "reopened", "transferred", "opening", "expired", "won", "lost", "closed")
-#: What describes a deal, as it is needed to dress its rows.
-OF_DEAL = (
-    "opportunity_id",
-    "account_id",
-    "owner_id",
-    "primary_contact_id",
-    "channel",
-    "product",
-    "pipeline",
-    "source",
-    "opportunity_type",
-)
 #: What a row is one movement of.
 OF_ROW = (*OF_DEAL, "split_owner_id", "start_on", "end_on", "horizon", "moved_at", "dressed_at", "type")
 

@@ -32,6 +32,19 @@ ZERO = Decimal(0)
 #: What a deal holds in the pipeline, all of it and the qualified part.
 HELD = ("n", "qualified_n", "amount", "qualified_amount")
 
+#: What describes a deal, as it is needed to dress its rows.
+OF_DEAL = (
+    "opportunity_id",
+    "account_id",
+    "owner_id",
+    "primary_contact_id",
+    "channel",
+    "product",
+    "pipeline",
+    "source",
+    "opportunity_type",
+)
+
 #: Order of what happens to one deal at one instant: hands change first, the end comes last.
 PLACES = {"transferred": 0, "created": 1, "reopened": 2, "qualified": 3, "stage": 4, "due": 5, "amount": 6}
 END = 9
@@ -190,21 +203,7 @@ def _moved(rows: ir.Table, *, came: bool, left: bool) -> ir.Table:
         for name in ("amount", "qualified_amount")
     }
     counts = {f"{name}_delta": delta(name).cast("int64") for name in ("n", "qualified_n")}
-    kept = (
-        "opportunity_id",
-        "account_id",
-        "owner_id",
-        "primary_contact_id",
-        "channel",
-        "product",
-        "pipeline",
-        "source",
-        "opportunity_type",
-        "moved_at",
-        "dressed_at",
-        "type",
-    )
-    return rows.select(*kept, **money, **counts)
+    return rows.select(*OF_DEAL, "moved_at", "dressed_at", "type", **money, **counts)
 
 
 def _staged(rows: ir.Table, walked: ir.Table) -> ir.Table:

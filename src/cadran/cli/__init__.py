@@ -16,7 +16,7 @@ import click
 from cadran import __version__
 from cadran.cli.decisions import decide, decisions
 from cadran.cli.definitions import export, handbook, select
-from cadran.cli.options import Output, ask_options, folder_option, output_options, question
+from cadran.cli.options import Output, ask_options, folder_option, opened, output_options, question
 from cadran.cli.review import act, actions, review
 from cadran.cli.setup import setup
 from cadran.cli.targets import targets
@@ -150,10 +150,7 @@ def check(project: Path, output: Output) -> None:
 @output_options
 def kpi(ids: Sequence[str], list_all: bool, team: str, stage: str, project: Path, output: Output, **asked: Any) -> None:
     """Answer with one or more KPIs: value, interval, cases, and why when there is none."""
-    from cadran.workspace import open_workspace
-
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     if list_all or not ids:
         output.catalogue(select(workspace.catalogue, team, stage), workspace.project.currency)
         return
@@ -169,10 +166,7 @@ def kpi(ids: Sequence[str], list_all: bool, team: str, stage: str, project: Path
 @output_options
 def explain(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
     """Show a KPI's whole contract, its figure, where it comes from and the statement that ran."""
-    from cadran.workspace import open_workspace
-
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     view = workspace.view()
     output.contract(view.kpi(kpi_id), view.ask(question([kpi_id], asked)), view)
 
@@ -184,10 +178,7 @@ def explain(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
 @output_options
 def drivers(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
     """Tell why a KPI moved: exact shares of its factors, or of its segments with --by."""
-    from cadran.workspace import open_workspace
-
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     view = workspace.view()
     output.drivers(view.drivers(question([kpi_id], asked)), view)
 
@@ -199,10 +190,7 @@ def drivers(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
 @output_options
 def why(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
     """Find the segment that is to blame for a change of a rate, or say that nothing tells."""
-    from cadran.workspace import open_workspace
-
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     view = workspace.view()
     output.blame(view.blame(question([kpi_id], asked)), view)
 
@@ -217,10 +205,7 @@ def why(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
 @output_options
 def anomalies(ids: Sequence[str], project: Path, output: Output, **asked: Any) -> None:
     """Find what is out of its usual range in the last whole week: every KPI by segment, channel, stage and owner."""
-    from cadran.workspace import open_workspace
-
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     view = workspace.view()
     words = {"grain": None, "from_": None, "compare": None, "trailing": None, **asked}
     output.anomalies(view.anomalies(question(ids, words)), view)
@@ -236,10 +221,8 @@ def anomalies(ids: Sequence[str], project: Path, output: Output, **asked: Any) -
 def rows(ids: Sequence[str], limit: int, offset: int, project: Path, output: Output, **asked: Any) -> None:
     """List the rows behind a KPI's figure."""
     from cadran.engine.query import RowQuery
-    from cadran.workspace import open_workspace
 
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     view = workspace.view()
     for kpi_id in ids:
         output.rows(view.rows(RowQuery(question([kpi_id], asked), limit, offset)))
@@ -256,10 +239,8 @@ def rows(ids: Sequence[str], limit: int, offset: int, project: Path, output: Out
 def attribution(project: Path, output: Output, by: str, where: Sequence[str], **days: Any) -> None:
     """Credit won revenue to what touched the buyers, by every model side by side."""
     from cadran.engine.journeys import JourneyQuery
-    from cadran.workspace import open_workspace
 
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     start, end, as_of = (days[name].date() if days[name] else None for name in ("from_", "to", "as_of"))
     output.attribution(workspace.view().attribution(JourneyQuery(by, start, end, tuple(where), as_of)))
 
@@ -275,10 +256,8 @@ def attribution(project: Path, output: Output, by: str, where: Sequence[str], **
 def late(kpi_id: str, since: datetime, project: Path, output: Output, **asked: Any) -> None:
     """List the rows that entered, left or changed a KPI's figure since a day on which it was told."""
     from cadran.engine.query import LateQuery
-    from cadran.workspace import open_workspace
 
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     view = workspace.view()
     output.late(view.late(LateQuery(question([kpi_id], asked), since.date())), view)
 
@@ -290,10 +269,7 @@ def late(kpi_id: str, since: datetime, project: Path, output: Output, **asked: A
 @output_options
 def serve(host: str, port: int, project: Path, output: Output) -> None:
     """Serve the cockpit and the JSON API."""
-    from cadran.workspace import open_workspace
-
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     _serve(workspace, host, port, output)
 
 
@@ -309,14 +285,12 @@ def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> No
     from cadran.jobs.build import build_project
     from cadran.jobs.demo import write_demo
     from cadran.jobs.sync import sync_project
-    from cadran.workspace import open_workspace
 
     with output.progress() as progress:
         settings = write_demo(folder, seed=seed, progress=progress)
         found = sync_project(settings, now=output.now(), progress=progress).issues
         build_project(settings, now=output.now(), progress=progress, found=found)
-    workspace = open_workspace(folder)
-    output.prefer(workspace.project.languages)
+    workspace = opened(folder, output)
     view = workspace.view()
     for board in workspace.catalogue.boards[:2]:
         output.readings(view.ask(KpiQuery(board.kpis)), view)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from cadran.cli.options import folder_option, output_options
+from cadran.cli.options import folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,10 +47,8 @@ def decide(title: str, kpi_id: str, expect: str, owner: str, project: Path, outp
     """Record a decision: what it should change, on which KPI, by when; before the outcome is known."""
     from cadran.jobs.decisions import decide as record
     from cadran.jobs.decisions import plan_of
-    from cadran.workspace import open_workspace
 
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     view, today = workspace.view(), _today(workspace, output.now())
     start, due = given["start"], given["due"]
     plan = plan_of(
@@ -79,10 +77,8 @@ def decisions(measured: bool, project: Path, output: Output) -> None:
     from cadran.insights.decision import track_record
     from cadran.jobs.decisions import decisions as recorded
     from cadran.jobs.decisions import measure_due
-    from cadran.workspace import open_workspace
 
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     today = _today(workspace, output.now())
     late: dict[int, Effect | None] = {}
     if measured:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cadran.insights.change import Drivers
     from cadran.insights.reading import Readings
     from cadran.jobs.progress import Progress
-    from cadran.workspace import View
+    from cadran.workspace import View, Workspace
 
 LANGUAGES = ("fr", "en")
 
@@ -234,6 +234,15 @@ def ask_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+def opened(project: Path, output: Output) -> Workspace:
+    """The project in a folder, open for reading; answers take its first language unless the person chose one."""
+    from cadran.workspace import open_workspace
+
+    workspace = open_workspace(project)
+    output.prefer(workspace.project.languages)
+    return workspace
 
 
 def question(ids: Sequence[str], asked: Mapping[str, Any]) -> KpiQuery:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from cadran.cli.options import folder_option, output_options
+from cadran.cli.options import folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +38,8 @@ def review(team: str, fresh: bool, project: Path, output: Output) -> None:
     from cadran.cli.show import show_records, show_table
     from cadran.jobs.review import ITEM_FIELDS, item_records
     from cadran.jobs.review import review as prepare
-    from cadran.workspace import open_workspace
 
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     found = prepare(workspace.project, workspace.view(), team, now=output.now(), fresh=fresh)
     if output.form == "table":
         show_table(_table(found, workspace, output.language))

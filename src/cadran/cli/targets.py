@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from cadran.cli.options import folder_option, output_options
+from cadran.cli.options import folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,10 +45,8 @@ def suggest(kpi_id: str, by: Sequence[str], grain: str, project: Path, output: O
     """Propose realistic levels for the running period, from the past and from benchmarks, with the reasoning."""
     from cadran.cli.show import show_records
     from cadran.jobs.targets import SUGGESTION_FIELDS, suggest_targets, suggestion_record
-    from cadran.workspace import open_workspace
 
-    workspace = open_workspace(project)
-    output.prefer(workspace.project.languages)
+    workspace = opened(project, output)
     found = suggest_targets(workspace.view(), kpi_id, by=by, grain=grain)  # type: ignore[arg-type]
     if output.form == "table":
         _propose(found, workspace, output)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cadran.stats.attribution import Credit
+from cadran.stats.attribution import Credit, by_channel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,8 +52,8 @@ def hazard_credit(journeys: Journeys, *, scales: tuple[float, ...] = SCALES) -> 
     worth = share * np.repeat(found.value, found.lengths)
     return Credit(
         "hazard",
-        np.bincount(found.channel, by_touch, n).astype(float),
-        np.bincount(found.channel, worth, n).astype(float),
+        by_channel(found.channel, by_touch, found),
+        by_channel(found.channel, worth, found),
         float(organic @ found.won),
         float(organic @ found.value),
     )
@@ -62,8 +62,7 @@ def hazard_credit(journeys: Journeys, *, scales: tuple[float, ...] = SCALES) -> 
 def _exposure(journeys: Journeys, scales: tuple[float, ...]) -> NDArray[np.float64]:
     """Shape (n_channels, n_scales): how much of its effect each channel had time to show, over all journeys."""
     weight = np.repeat(journeys.won + journeys.lost, journeys.lengths)
-    n = len(journeys.channels)
-    columns = [np.bincount(journeys.channel, weight * -np.expm1(-journeys.age / scale), n) for scale in scales]
+    columns = [by_channel(journeys.channel, weight * -np.expm1(-journeys.age / scale), journeys) for scale in scales]
     return np.stack(columns, axis=1)
 
 
