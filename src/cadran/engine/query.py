@@ -100,6 +100,11 @@ class LateQuery:
     since: date
 
 
+def where_is(name: str, value: str | None) -> str:
+    """The predicate, for `KpiQuery.where`, that keeps one value of a dimension; None for what is not given."""
+    return f"{name} IS NULL" if value is None else "{} = '{}'".format(name, value.replace("'", "''"))
+
+
 def from_params(params: Iterable[tuple[str, str]]) -> KpiQuery:
     """The question that a list of parameters asks; the inverse of `to_params`.
 

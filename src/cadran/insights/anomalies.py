@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cadran.engine.query import where_is
 from cadran.errors import QueryError
 from cadran.insights.series import Series, Weeks, can_be_judged, group, kind_of, last_day_with_data, series_of
 from cadran.stats.anomalies import FEWEST, LEVEL, Change, Shape, scan
@@ -296,7 +297,7 @@ def _anomaly(series: Series, change: Change, first: int, weeks: Weeks, worth: Ma
         p=change.p,
         is_favourable=is_up == (series.kpi.direction == "up") if series.kpi.direction in ("up", "down") else None,
         money=None if each is None else Decimal(round(units * each)),
-        where=tuple(_predicate(name, value) for name, value in series.segment.items()),
+        where=tuple(where_is(name, value) for name, value in series.segment.items()),
     )
 
 
@@ -316,7 +317,3 @@ def _related(one: Anomaly, other: Anomaly) -> bool:
     same_way = (one.value > one.expected) == (other.value > other.expected)
     compatible = all(other.segment.get(name, value) == value for name, value in one.segment.items())
     return same_way and compatible and _table(one.kpi)[0] == _table(other.kpi)[0]
-
-
-def _predicate(name: str, value: str | None) -> str:
-    return f"{name} IS NULL" if value is None else "{} = '{}'".format(name, value.replace("'", "''"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cadran.engine.query import where_is
 from cadran.engine.span import HISTORY, before_span
 from cadran.errors import QueryError
 from cadran.stats.causes import Cases, Cause, find_cause
@@ -197,12 +198,8 @@ def _blamed(cause: Cause, codes: _Codes, after: Cases) -> Blamed:
         rate=cause.hits / cause.n,
         expected=cause.expected / cause.n,
         effect=(cause.hits - cause.expected) / float(after.n.sum()),
-        where=tuple(_predicate(name, value) for name, value in segment.items()),
+        where=tuple(where_is(name, value) for name, value in segment.items()),
     )
-
-
-def _predicate(name: str, value: str | None) -> str:
-    return f"{name} IS NULL" if value is None else "{} = '{}'".format(name, value.replace("'", "''"))
 
 
 def _rate(cases: Cases) -> float | None:

@@ -7,6 +7,7 @@ segment where one was named.
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -197,7 +198,7 @@ class TrackRecord:
 def track_record(decisions: Sequence[Decision], today: date) -> TrackRecord:
     """How well those who decided predicted what came of it."""
     told = [(d, d.effect) for d in decisions if d.is_held is not None and d.effect and d.effect.value is not None]
-    ratios = sorted(e.value / float(d.plan.expected) for d, e in told if e.value is not None)
+    ratios = [e.value / float(d.plan.expected) for d, e in told if e.value is not None]
     seen = [(e.value or 0) * float(d.plan.expected) > 0 for d, e in told if e.outcome == "effect"]
     return TrackRecord(
         n_measured=len(told),
@@ -207,10 +208,5 @@ def track_record(decisions: Sequence[Decision], today: date) -> TrackRecord:
         n_held=sum(bool(d.is_held) for d, _ in told),
         n_unclear=sum(d.effect is not None and d.is_held is None for d in decisions),
         n_overdue=sum(d.status(today) == "to_measure" for d in decisions),
-        median_ratio=_median(ratios) if ratios else None,
+        median_ratio=statistics.median(ratios) if ratios else None,
     )
-
-
-def _median(ascending: Sequence[float]) -> float:
-    middle = len(ascending) // 2
-    return ascending[middle] if len(ascending) % 2 else (ascending[middle - 1] + ascending[middle]) / 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from cadran.engine.query import Comparison, KpiQuery, from_params
+from cadran.engine.query import Comparison, KpiQuery, from_params, where_is
 from cadran.errors import QueryError
 from cadran.period import GRAINS, Calendar, Grain, Period
 
@@ -92,8 +92,7 @@ class Slice:
         """The predicate of the segment filter, for KPIs that have the dimension."""
         if not self.segment:
             return ()
-        quoted = self.segment.replace("'", "''")
-        return (f"{SEGMENT} IS NULL" if self.segment == NOT_GIVEN else f"{SEGMENT} = '{quoted}'",)
+        return (where_is(SEGMENT, None if self.segment == NOT_GIVEN else self.segment),)
 
     def query(self, kpis: Sequence[str], span: Period, grain: Grain | None, by: tuple[str, ...] = ()) -> KpiQuery:
         """The question about these KPIs over a span, in this slice."""
