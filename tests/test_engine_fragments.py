@@ -1,5 +1,7 @@
 """What a build keeps of compiled expressions is what would be compiled now, or it is compiled anew."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
@@ -82,3 +84,23 @@ def test_periods_written_as_text_are_those_that_ibis_compiles(grain, calendar):
     value = ibis.to_sql(days.select(x=period_key(days.p_day, span, calendar)), dialect="duckdb")
     text = f"SELECT {period_text('p_day', span, calendar)} AS x FROM days"
     assert connection.execute(text).fetchall() == connection.execute(value).fetchall()
+
+
+def test_what_is_compiled_while_another_thread_reads_what_was_kept_is_not_lost(kept):
+    """Reading takes a while; what other threads ask meanwhile waits for it, and is there afterwards."""
+    found, asked = Fragments(), [("opportunity", f"amount_base > {number}") for number in range(20)]
+    reads = []
+
+    def slow():
+        reads.append(1)
+        time.sleep(0.05)
+        return kept
+
+    def one(entity, text):
+        found.adopt("one", slow)
+        return found.of(entity, text).sql
+
+    with ThreadPoolExecutor(10) as pool:
+        texts = list(pool.map(lambda pair: one(*pair), asked))
+    assert texts == [Fragments().of(*pair).sql for pair in asked]
+    assert len(reads) == 1

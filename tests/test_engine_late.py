@@ -29,9 +29,10 @@ STAGES = [
     for place, name in enumerate(("Demo", "Won", "Lost"))
 ]
 MEAN = kpi("mean", unit="money", numerator=measure(where="is_won", agg="mean", expr="amount_base"))
+SEVENTHS = kpi("sevenths", unit="days", numerator=measure(where="is_won", agg="sum", expr="amount_base / 7"))
 ACCOUNTS = kpi("accounts", numerator=measure(where="is_won", agg="count_distinct", expr="account_id"))
 DOUBLE = kpi("double", kind="derived", unit="money", expression="b * 2", inputs={"b": "booked"})
-ALL = (WIN_RATE, WON, BOOKED, MEAN, ACCOUNTS, DOUBLE)
+ALL = (WIN_RATE, WON, BOOKED, MEAN, SEVENTHS, ACCOUNTS, DOUBLE)
 
 
 def version(id_, export, amount, *, won=True, closed="2026-03-10", **more):

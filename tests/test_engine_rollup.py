@@ -115,6 +115,27 @@ def test_slices_of_whole_months_are_read_from_rollups(world):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("where", ["segment != SMB", "segment in (SMB, Enterprise)"])
+def test_a_total_and_a_breakdown_under_one_filter_keep_apart(world, where):
+    whole = KpiQuery(("win_rate", "new_opportunities"), grain="month", where=(where,), **YEAR)
+    asked = [whole, replace(whole, by=("segment",))]
+    assert told(answers(CATALOGUE, asked, world, context())) == told(from_rows(world, asked))
+
+
+@pytest.mark.slow
+def test_a_dimension_that_is_another_column_now_is_read_from_rows(world):
+    segment = replace(CATALOGUE.dimensions["segment"], columns={"opportunity": "industry"})
+    changed = replace(CATALOGUE, dimensions={**CATALOGUE.dimensions, "segment": segment})
+    asked = [KpiQuery(("win_rate",), by=("segment",), grain="month", **YEAR)]
+    found = answers(changed, asked, world, context())
+    kept, world.rollups = world.rollups, ()
+    rows = answers(changed, asked, world, context())
+    world.rollups = kept
+    assert not is_rolled(found)
+    assert told(found) == told(rows) != told(answers(CATALOGUE, asked, world, context()))
+
+
+@pytest.mark.slow
 def test_what_a_person_may_see_is_what_rows_say(world):
     asked = [KpiQuery(("win_rate", "new_opportunities"), grain="month", **YEAR)]
     seen = replace(context(), scope=("segment = SMB",))

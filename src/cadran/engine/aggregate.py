@@ -205,7 +205,7 @@ def _either(table: ir.Table, first: str, second: str) -> Any:
 def _aggregate(name: str, value: Any, counts: Any) -> Any:
     match name:
         case "sum":
-            return _exact(value).sum(where=counts)
+            return exact(value).sum(where=counts)
         case "known":
             return value.count(where=counts)
         case "distinct":
@@ -223,7 +223,7 @@ def _position(name: str, value: Any, counts: Any) -> Any:
     return value.min(where=counts) if name == "min" else value.max(where=counts)
 
 
-def _exact(value: Any) -> Any:
+def exact(value: Any) -> Any:
     """The same number in a type whose sum does not depend on the order of rows.
 
     Half of the last digit goes up by the arithmetic of doubles, which is the same everywhere; a cast

@@ -150,20 +150,12 @@ class Planner:
 
     def first_of(self, entity: str, time: str) -> ir.Table:
         """One row, one column ``first``: the first day of a table that the person may see, whatever is asked of it."""
-        table = published(entity)
-        names = columns_of(self.catalogue, entity)
-        trees = [predicate(text, self.catalogue, entity, entity) for text in self.context.scope]
-        kept = table.filter(*(ibis_value(tree, table, names) for tree in trees)) if trees else table
+        kept = kept_rows(self.catalogue, entity, self.context.scope, entity)
         return kept.aggregate(first=kept[time].min())
 
     def rows(self, group: Group, kpi: Kpi) -> ir.Table:
         """The rows of a group's table that the question and the person's scope keep, with `DAY`."""
-        table = published(group.entity)
-        names = columns_of(self.catalogue, group.entity)
-        trees = [
-            predicate(text, self.catalogue, group.entity, kpi.id) for text in (*self.query.where, *self.context.scope)
-        ]
-        kept = table.filter(*(ibis_value(tree, table, names) for tree in trees)) if trees else table
+        kept = kept_rows(self.catalogue, group.entity, (*self.query.where, *self.context.scope), kpi.id)
         return kept.mutate(**{DAY: _day(kept, group)})
 
     def keyed(self, group: Group, kpi: Kpi, span: Span) -> ir.Table:
@@ -252,6 +244,23 @@ class Planner:
             .order_by([PERIOD, "p_id"])
             .limit(MOST_IDS)
         )
+
+
+def kept_rows(catalogue: Catalogue, entity: str, texts: Iterable[str], who: str) -> ir.Table:
+    """The rows of a published table that fulfil every predicate.
+
+    Args:
+        catalogue: Dimensions.
+        entity: Table.
+        texts: Predicates, see `predicate`.
+        who: What is asked, for messages.
+
+    Raises:
+        QueryError: A predicate cannot be read, or names something that the table does not have.
+    """
+    table, names = published(entity), columns_of(catalogue, entity)
+    trees = [predicate(text, catalogue, entity, who) for text in texts]
+    return table.filter(*(ibis_value(tree, table, names) for tree in trees)) if trees else table
 
 
 def dim_names(group: Group) -> list[str]:

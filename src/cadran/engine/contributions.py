@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from cadran.engine.aggregate import DAY, EXACT
+from cadran.engine.aggregate import DAY, exact
 from cadran.engine.compile import PERIOD, dim_names, identity
 from cadran.engine.frame import run
 from cadran.engine.periods import key_of
@@ -130,7 +130,7 @@ class Reader:
         kept = table.filter(planner.condition(table).of(part))
         value = planner.condition(kept).expr(part) if measure.expr else ibis.literal(1)
         is_sum = measure.agg in ("sum", "mean")
-        amount = (value.cast(EXACT) if value.type().is_floating() else value) if is_sum else ibis.literal(0)
+        amount = exact(value) if is_sum else ibis.literal(0)
         key = value if measure.agg == "count_distinct" else kept[_named_by(part)]
         keys = [DAY, *dim_names(rows.group)]
         columns = {_ID: key.cast("string").fill_null(ibis.literal("")), _ADDS: amount, _CASES: value.notnull()}

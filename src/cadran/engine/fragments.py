@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import sqlglot
 
+from cadran.canonical import days, schema
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.catalogue import expression as kinds
 from cadran.catalogue import syntax
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from cadran.catalogue.definition import Catalogue
+    from cadran.engine.parts import Part
 
 #: Name of the table in every fragment.
 ROW = '"t0"'
@@ -106,13 +108,15 @@ class Fragments:
             name: Name of the snapshot: each is read once.
             kept: Reads what was kept.
         """
-        if name in self._adopted:
-            return
-        self._adopted.add(name)
-        for each in kept():
-            if each["stamp"] == stamp():
-                found = {(each["entity"], text): Fragment(*values) for text, values in each["fragments"].items()}
-                self._known = found | self._known
+        # several threads may ask at once: what one compiles meanwhile must not be lost, nor the reading begun twice
+        with self._lock:
+            if name in self._adopted:
+                return
+            for each in kept():
+                if each["stamp"] == stamp():
+                    for text, values in each["fragments"].items():
+                        self._known.setdefault((each["entity"], text), Fragment(*values))
+            self._adopted.add(name)
 
     def _compile(self, entity: str, trees: Mapping[Any, Tree]) -> None:
         table = published(entity)
@@ -159,10 +163,15 @@ def texts_of(catalogue: Catalogue) -> dict[str, list[str]]:
     """Every expression and predicate of the measures of a catalogue, by table."""
     found: dict[str, dict[str, None]] = {}
     for part in (part for kpis in catalogue.kpis.values() for kpi in kpis for part in parts_of(kpi).all()):
-        measure = part.measure
-        texts = (measure.expr, measure.where, measure.event, part.photo if measure.at_end else "", missing_of(measure))
-        found.setdefault(measure.entity, {}).update(dict.fromkeys(text for text in texts if text))
+        found.setdefault(part.measure.entity, {}).update(dict.fromkeys(texts_of_part(part)))
     return {entity: list(texts) for entity, texts in found.items()}
+
+
+def texts_of_part(part: Part) -> list[str]:
+    """Every expression and predicate of one part."""
+    measure = part.measure
+    texts = (measure.expr, measure.where, measure.event, part.photo if measure.at_end else "", missing_of(measure))
+    return [text for text in texts if text]
 
 
 @functools.cache
@@ -173,7 +182,7 @@ def stamp() -> str:
     """
     columns = {name: [(c.name, c.type) for c in published_columns(name)] for name in ENTITIES}
     versions = [metadata.version(name) for name in ("ibis-framework", "sqlglot")]
-    own = [module.__file__ or "" for module in (expression, syntax, kinds, sys.modules[__name__])]
+    own = [module.__file__ or "" for module in (expression, syntax, kinds, days, schema, sys.modules[__name__])]
     text = json.dumps([DIALECT, versions, columns]).encode()
     return hashlib.sha256(b"\n".join([text, *(Path(name).read_bytes() for name in own)])).hexdigest()
 

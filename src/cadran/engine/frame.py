@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from cadran.engine.assemble import Assembler
 from cadran.engine.compile import Curve
 from cadran.engine.components import Components
-from cadran.engine.fragments import FRAGMENTS
+from cadran.engine.fragments import FRAGMENTS, texts_of_part
 from cadran.engine.fused import Fused, split
 from cadran.engine.rollup import rolled
 from cadran.engine.trailing import (
     History,
     WindowedComponents,
+    is_of_values,
     parts_of_values,
     trailing_lengths,
     trailing_sources,
@@ -84,7 +85,12 @@ class Frame:
         if not lengths:
             return self._counted(needs, self.span)
         windows = windows_of(self.span, lengths, calendar)
-        found = WindowedComponents(windows, self._counted(needs, windows.pieces))
+        # values that do not add up are counted one by one below: pieces need not give them too
+        summed = {
+            group: (kpi, tuple(slot for slot in slots if not is_of_values(group, slot)))
+            for group, (kpi, slots) in needs.items()
+        }
+        found = WindowedComponents(windows, self._counted(summed, windows.pieces))
         for group, (kpi, slots) in needs.items():
             for part in parts_of_values(group, slots):
                 values = self.question.planner.values(group, part, kpi, windows.pieces)
@@ -121,6 +127,8 @@ class Frame:
         for groups in alike.values():
             kpi = next(iter(groups.values()))[0]
             slots = {group: slots for group, (_, slots) in groups.items()}
+            parts = {part for each in slots.values() for *pair, _ in each for part in pair if part}
+            FRAGMENTS.prepare(next(iter(groups)).entity, {text for part in parts for text in texts_of_part(part)})
             self._read_groups(Fused(self.question.planner, slots, kpi, components.span), components)
         apart = {group: tuple(slot for slot in slots if slot[2] == "incidence") for group, (_, slots) in needs.items()}
         return {group: (kpi, slots if group.zone else apart[group]) for group, (kpi, slots) in needs.items()}

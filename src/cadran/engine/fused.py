@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cadran.canonical.entities import published_columns
 from cadran.catalogue.measures import missing_of
 from cadran.engine.aggregate import DAY, EXACT_SQUARE, UNITS
-from cadran.engine.compile import DURATION_DIGITS, ENDED, PERIOD, VALUE, N, Scan, dim_names
+from cadran.engine.compile import CURVES, DURATION_DIGITS, ENDED, PERIOD, VALUE, N, Scan, dim_names
 from cadran.engine.fragments import FRAGMENTS, ROW
 from cadran.engine.parts import no_dimension
 from cadran.engine.periods import period_text
@@ -85,7 +85,7 @@ class Fused:
         Args:
             photos: For photographs, the days on which some were taken: no other row is needed.
         """
-        found = dict.fromkeys(slot for slots in self.groups.values() for slot in slots if slot[2] not in _APART)
+        found = dict.fromkeys(slot for slots in self.groups.values() for slot in slots if slot[2] not in CURVES)
         names = {slot: f"c{place}" for place, slot in enumerate(found)}
         row = Row(self)
         sums = {name: row.component(slot) for slot, name in names.items()}
@@ -296,10 +296,6 @@ class Row:
 
     def _filter(self, text: str) -> str:
         return f" FILTER (WHERE {self._column(text)})" if text else ""
-
-
-#: Components that have a statement of their own.
-_APART = ("survival", "incidence")
 
 
 def day(value: date) -> str:

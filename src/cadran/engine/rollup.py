@@ -69,6 +69,7 @@ class Rollup:
         unit: ``day``, or ``month`` when `DAY` is the first day of a month and stands for all of it.
         sizes: Rows of each value of `SET`, as they were when it was written.
         rows: Rows of the table, likewise.
+        sources: Column of the table behind each dimension.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Rollup:
     unit: str = "day"
     sizes: Sequence[tuple[int, int]] = ()
     rows: int = 0
+    sources: Sequence[str] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -209,9 +211,12 @@ def rolled(fused: Fused, found: Iterable[Mapping[str, Any]]) -> tuple[str, dict[
         found: What describes the rollups of the snapshot.
     """
     first = fused.first
-    alike = [each for each in map(described, found) if each.key == (first.entity, first.time, first.mode)]
-    months = broken(fused.span, _moments(fused))
-    ways = [way for each in alike if (way := _way(fused, each, alike, months))]
+    key = (first.entity, first.time, first.mode)
+    alike = [described(each) for each in found if (each["entity"], each["time"], each["mode"]) == key]
+    if not alike:
+        return None
+    months, texts = broken(fused.span, _moments(fused)), _texts(fused)
+    ways = [way for each in alike if (way := _way(fused, each, alike, months, texts))]
     best = min(ways, key=lambda way: way.size, default=None)
     return _read(fused, best) if best and best.size < best.rollup.rows else None
 
@@ -258,14 +263,17 @@ def _moments(fused: Fused) -> list[date]:
     return [*ripe, min(fused.span.end, known.end)]
 
 
-def _way(fused: Fused, rollup: Rollup, alike: Sequence[Rollup], months: Sequence[Period]) -> _Way | None:
-    filters = _filters(fused, rollup)
+def _way(
+    fused: Fused, rollup: Rollup, alike: Sequence[Rollup], months: Sequence[Period], components: Mapping[Slot, str]
+) -> _Way | None:
+    filters = _filters(fused, rollup) if _is_of_today(fused, rollup) else None
     if filters is None:
         return None
     asked, texts = filters
     masks = {group: rollup.mask({*group.dims, *asked}, exact=len(fused.groups) > 1) for group in fused.groups}
-    columns = _columns(fused, rollup) if None not in masks.values() else {}
-    if not columns:
+    columns = {slot: rollup.columns[text] for slot, text in components.items() if text in rollup.columns}
+    # a filter can bring a total and a breakdown to the same rows, which the value of `SET` then cannot tell apart
+    if None in masks.values() or not columns or len({*masks.values()}) < len(masks):
         return None
     own = {group: mask or 0 for group, mask in masks.items()}
     size = sum(rollup.size(mask) for mask in own.values())
@@ -306,12 +314,17 @@ def _filters(fused: Fused, rollup: Rollup) -> tuple[set[str], list[str]] | None:
     return asked, found
 
 
-def _columns(fused: Fused, rollup: Rollup) -> dict[Slot, str]:
-    """The column of each component that the rollup has."""
+def _is_of_today(fused: Fused, rollup: Rollup) -> bool:
+    """True while the dimensions of a rollup are still the columns that it was written by."""
+    known = fused.planner.catalogue.dimensions
+    return list(rollup.sources) == [known[n].columns.get(rollup.entity) if n in known else None for n in rollup.dims]
+
+
+def _texts(fused: Fused) -> dict[Slot, str]:
+    """The text that computes each additive component."""
     row = Row(fused, is_ripe=False, is_inline=True)
     slots = dict.fromkeys(slot for slots in fused.groups.values() for slot in slots if is_additive(slot))
-    texts = {slot: row.component(slot) for slot in slots}
-    return {slot: rollup.columns[text] for slot, text in texts.items() if text in rollup.columns}
+    return {slot: row.component(slot) for slot in slots}
 
 
 def _read(fused: Fused, way: _Way) -> tuple[str, dict[Slot, str]]:
@@ -350,7 +363,8 @@ def _rollup(name: str, fused: Fused, unit: str) -> Rollup:
     first = fused.first
     sets = [group.dims for group in fused.groups]
     select = fused.by_day(row, sums, unit)
-    return Rollup(name, first.entity, first.time, first.mode, fused.dims, sets, texts, select, unit)
+    sources = [fused.planner.catalogue.dimensions[dim].columns[first.entity] for dim in fused.dims]
+    return Rollup(name, first.entity, first.time, first.mode, fused.dims, sets, texts, select, unit, sources=sources)
 
 
 def _leaves(catalogue: Catalogue) -> list[Leaf]:

@@ -8,6 +8,7 @@ medians, lowest, highest) is put together from the values of the pieces.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -63,14 +64,10 @@ class Windows:
         starts = self._starts
         return range(starts[window.start], starts[window.end])
 
-    @property
+    @functools.cached_property
     def _starts(self) -> dict[date, int]:
-        found: dict[date, int] = self.__dict__.get("_places", {})
-        if not found:
-            found = {period.start: place for place, period in enumerate(self.pieces.periods)}
-            found[self.pieces.end] = len(self.pieces.periods)
-            object.__setattr__(self, "_places", found)
-        return found
+        found = {period.start: place for place, period in enumerate(self.pieces.periods)}
+        return found | {self.pieces.end: len(self.pieces.periods)}
 
 
 def windows_of(span: Span, lengths: Iterable[Trailing], calendar: Calendar) -> Windows:
@@ -209,7 +206,8 @@ class WindowedComponents:
 
     def find(self, group: Group, slot: Slot) -> FoundOverWindows | None:
         """Where a component is, or None when it was not asked for."""
-        return FoundOverWindows(self, group, slot) if self.pieces.find(group, slot) else None
+        is_there = (group, slot[0]) in self._values if is_of_values(group, slot) else self.pieces.find(group, slot)
+        return FoundOverWindows(self, group, slot) if is_there else None
 
     def has_photo(self, group: Group, part: Part, place: int) -> bool:
         """True when a photograph was taken in a period."""
@@ -277,9 +275,12 @@ def trailing_sources(leaves: Iterable[Leaf]) -> list[tuple[str, str]]:
 
 def parts_of_values(group: Group, slots: Iterable[Slot]) -> list[Part]:
     """The parts of a scan of which a component is put together from values."""
-    if group.mode != "flow":
-        return []
-    return list(dict.fromkeys(part for part, _, name in slots if name in OF_VALUES))
+    return list(dict.fromkeys(slot[0] for slot in slots if is_of_values(group, slot)))
+
+
+def is_of_values(group: Group, slot: Slot) -> bool:
+    """True for a component that windows put together from values, and that their pieces need not give."""
+    return group.mode == "flow" and slot[2] in OF_VALUES
 
 
 def source_of(part: Part) -> tuple[str, str]:
