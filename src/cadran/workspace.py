@@ -18,7 +18,7 @@ from cadran.config import load_project
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
 from cadran.engine.query import Context
-from cadran.engine.run import answers, rows
+from cadran.engine.run import answer, answers, rows
 from cadran.engine.span import known_at
 from cadran.insights.anomalies import Company, anomalies_of
 from cadran.insights.attribution import attribute
@@ -117,9 +117,7 @@ class View:
             QueryError: The question has not one KPI, nothing to compare with, or cannot be split.
         """
         context = self._context()
-        return drivers_of(
-            self.catalogue, query, lambda asked: answers(self.catalogue, [asked], self._warehouse, context)[0]
-        )
+        return drivers_of(self.catalogue, query, lambda asked: answer(self.catalogue, asked, self._warehouse, context))
 
     def columns(self, queries: Sequence[KpiQuery]) -> tuple[pa.Table, ...]:
         """The values that answer several questions, as one Arrow table each: see `insights.columns.values`.
@@ -136,9 +134,7 @@ class View:
             QueryError: The question has not one KPI, or one that is no rate of counts.
         """
         context = self._context()
-        return blame_of(
-            self.catalogue, query, lambda asked: answers(self.catalogue, [asked], self._warehouse, context)[0]
-        )
+        return blame_of(self.catalogue, query, lambda asked: answer(self.catalogue, asked, self._warehouse, context))
 
     def anomalies(self, query: KpiQuery) -> Anomalies:
         """What is out of its usual range in the last whole week, every KPI and segment judged together.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from cadran.canonical.days import SECONDS_IN_DAY
 from cadran.canonical.dimensions import with_account, with_owner
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import earliest, pick, publish, running, stacked, window
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from cadran.canonical.settings import Settings
 
 INSTANT = TYPES["timestamp"]
-SECONDS_IN_DAY = 86_400
 
 #: Steps of the funnel in order, and the words (lower case, plain) that CRMs have for them.
 STEPS: dict[str, tuple[str, ...]] = {

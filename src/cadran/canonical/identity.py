@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from cadran.canonical.days import SECONDS_IN_DAY
 from cadran.canonical.entities import COMMON, ENTITIES
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import earliest, pick, running, stacked, window
@@ -48,7 +49,6 @@ ROUNDS = 2
 
 #: Digits of a label before its id: seconds since 1970, in which labels sort by time.
 WIDTH = 12
-SECONDS_IN_DAY = 86_400
 
 
 def merged(

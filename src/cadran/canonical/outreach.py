@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from cadran.canonical.days import SECONDS_IN_DAY
 from cadran.canonical.dimensions import with_account, with_owner, with_title
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import pick, publish, running, window
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from cadran.canonical.settings import Settings
 
 INSTANT = TYPES["timestamp"]
-SECONDS_IN_DAY = 86_400
 KEYS = ["person_id", "sequence"]
 RUN = [*KEYS, "run"]
 IN_ORDER = ["delivered_at", "step", "message_id"]

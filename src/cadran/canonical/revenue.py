@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from cadran.canonical.customers import with_customer
-from cadran.canonical.days import local_day, local_to_utc
+from cadran.canonical.days import SECONDS_IN_DAY, local_day, local_to_utc
 from cadran.canonical.money import converted, rates, with_base
 from cadran.canonical.months import known_month, month_end, month_of, spine
 from cadran.canonical.retention import customer_months
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 #: Seconds by which a span may end before the next starts without a gap: many systems end a day at 23:59:59.
 SEAM_SECONDS = 60
-SECONDS_IN_DAY = 86_400
 ZERO = Decimal(0)
 INSTANT = TYPES["timestamp"]
 

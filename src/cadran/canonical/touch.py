@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from cadran.canonical.days import SECONDS_IN_DAY
 from cadran.canonical.dimensions import with_account, with_owner, with_title
 from cadran.canonical.response import reached
 from cadran.canonical.schema import TYPES, Expr, as_int
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from cadran.canonical.settings import Settings
 
 INSTANT = TYPES["timestamp"]
-SECONDS_IN_DAY = 86_400
 #: Kinds of touch, by words of their type in lower case; the first that fits.
 KINDS = {
     "meeting": "meeting|r[eé]union|rendez|d[eé]mo",

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from cadran.canonical.days import SECONDS_IN_DAY, days_elapsed
 from cadran.canonical.schema import TYPES
-from cadran.engine.expression import day_literal, ibis_value
-from cadran.engine.predicate import columns_of, predicate
+from cadran.engine.compile import kept_rows
+from cadran.engine.expression import day_literal
 from cadran.engine.question import knowledge
 from cadran.engine.tables import published
 from cadran.errors import QueryError, did_you_mean
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 #: What a touch can be told apart by.
 LABELS = ("channel", "source", "medium", "campaign", "content", "landing_page", "touch_type")
-SECONDS_IN_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -109,20 +109,16 @@ def journeys(
 
 def _deals(catalogue: Catalogue, query: JourneyQuery, context: Context, known: Known) -> ir.Table:
     """Deals that count, with ``ended_at``: when they closed, or until when an open one is known."""
-    table = published("opportunity")
-    names = columns_of(catalogue, "opportunity")
-    trees = [predicate(text, catalogue, "opportunity", "attribution") for text in (*query.where, *context.scope)]
-    kept = table.filter(*(ibis_value(tree, table, names) for tree in trees)) if trees else table
+    kept = kept_rows(catalogue, "opportunity", (*query.where, *context.scope), "attribution")
     closed = kept.is_closed.fill_null(False)
     until = ibis.literal(known.at.replace(tzinfo=None), TYPES["timestamp"])
-    in_span = ~closed
     ended = closed & kept.closed_on.notnull()
     if query.start:
         ended &= kept.closed_on >= day_literal(query.start)
     if query.end:
         ended &= kept.closed_on < day_literal(query.end)
     return kept.filter(
-        ~kept.is_test.fill_null(False), kept.deleted_at.isnull(), kept.merged_into_id.isnull(), in_span | ended
+        ~kept.is_test.fill_null(False), kept.deleted_at.isnull(), kept.merged_into_id.isnull(), ~closed | ended
     ).mutate(ended_at=ibis.ifelse(closed, kept.closed_at, until))
 
 
@@ -146,11 +142,11 @@ def _touches(deals: ir.Table, by: str, rules: AttributionRules) -> ir.Table:
     both = touch.inner_join(deal, "account_id")
     age = both.ended_at.epoch_seconds() - both.happened_at.epoch_seconds()
     of_this = both.touch_deal.isnull() | (both.touch_deal == both.deal)
-    kept = both.filter(of_this, age >= 0, age <= rules.lookback_days * int(SECONDS_IN_DAY))
+    kept = both.filter(of_this, age >= 0, age <= rules.lookback_days * SECONDS_IN_DAY)
     chosen = kept.select(
         deal=kept.deal,
         label=kept[by],
-        age=(kept.ended_at.epoch_seconds() - kept.happened_at.epoch_seconds()) / SECONDS_IN_DAY,
+        age=days_elapsed(kept.happened_at, kept.ended_at),
         before_lead=kept.happened_at <= kept.lead_at,
         before_deal=kept.happened_at <= kept.opened_at,
         touch=kept.touch,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cadran.period import Calendar
 
 Comparison = Literal["none", "previous", "year"]
-PARAMETERS = ("kpi", "by", "grain", "from", "to", "where", "as_of", "compare", "trailing", "currency")
 
 
 @dataclass(frozen=True)

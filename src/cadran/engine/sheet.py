@@ -7,18 +7,19 @@ a whole dashboard hundreds of thousands. Decimals are kept as whole numbers with
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cadran.engine.arithmetic import EXACT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Segment = tuple[str | None, ...]
-_EXACT = Context(prec=40)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Column:
         value = self.values[row]
         if self.scale is None:
             return value.item() if isinstance(value, np.generic) else value
-        return Decimal(int(value)).scaleb(-self.scale, _EXACT) if self.scale else int(value)
+        return Decimal(int(value)).scaleb(-self.scale, EXACT) if self.scale else int(value)
 
     def present(self) -> np.ndarray[Any, Any]:
         """Shape (rows,), True where there is a value other than 0."""
@@ -119,7 +120,7 @@ def column_of(array: pa.ChunkedArray) -> Column:
         if np.array_equal(words[:, 1], words[:, 0] >> 63):
             values = words[:, 0] if valid is None else np.where(valid, words[:, 0], 0)
             return Column(values, kind.scale, valid)
-        whole = [None if v is None else int(v.scaleb(kind.scale, _EXACT)) for v in array.to_pylist()]
+        whole = [None if v is None else int(v.scaleb(kind.scale, EXACT)) for v in array.to_pylist()]
         return Column(np.array([v or 0 for v in whole], dtype=object), kind.scale, valid)
     return Column(np.array(array.to_pylist(), dtype=object), None, valid)
 

@@ -150,10 +150,7 @@ def _earlier(period: Period, grain: Grain | None, compare: Comparison, calendar:
         return calendar.previous(period, grain) if compare == "previous" else calendar.year_before(period, grain)
     if compare == "year":
         return Period(shift_months(period.start, -12), shift_months(period.end, -12))
-    if period.start.day == period.end.day == 1:
-        months = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
-        return Period(shift_months(period.start, -months), period.start)
-    return Period(period.start - timedelta(days=period.days), period.start)
+    return Period(before_span(period.start, period.end, 1), period.start)
 
 
 def before_span(start: date, end: date, periods: int) -> date:
