@@ -4,7 +4,7 @@ from datetime import date, datetime, time
 
 import pytest
 
-from cadran.canonical.calendars import HoursFrom, known_zones, working_minutes
+from cadran.canonical.calendars import HoursFrom, known_zones, public_holidays, working_minutes
 from cadran.config import BusinessHours
 from cadran.errors import ConfigError
 
@@ -93,3 +93,10 @@ def test_only_real_zones_make_calendars():
 def test_an_unknown_country_is_refused_by_name():
     with pytest.raises(ConfigError, match="XX"):
         working_minutes(["UTC"], (HoursFrom(ALWAYS, BusinessHours(holiday_country="XX")),), ALWAYS, date(2000, 2, 1))
+
+
+def test_public_holidays_are_those_of_a_country_or_of_a_part_of_it():
+    cesar_chavez, christmas = date(2026, 3, 31), date(2026, 12, 25)
+    assert {cesar_chavez, christmas} <= public_holidays("US-CA", range(2026, 2027))
+    assert cesar_chavez not in public_holidays("US", [2026])
+    assert public_holidays("", [2026]) == frozenset()

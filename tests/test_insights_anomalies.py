@@ -108,6 +108,17 @@ def test_nothing_is_told_when_nothing_changed(usual):
     assert (found.start, found.end) == (END - dt.timedelta(weeks=1), END)
 
 
+def test_what_is_asked_only_to_price_the_others_is_not_judged(usual):
+    assert anomalies(usual, "closed").n_series == 1 + len(PACE)
+    assert anomalies(usual, "closed", "bookings").n_series == 2 * (1 + len(PACE))
+
+
+def test_holidays_of_a_part_of_a_country_are_known(usual):
+    canada = replace(FRANCE, hours=BusinessHours(holiday_country="US-CA"))
+    found = View(canada, FOUND, "local", usual).anomalies(KpiQuery(("closed",), end=END))
+    assert found.n_judged > 0
+
+
 @pytest.mark.slow
 def test_public_holidays_and_august_are_raised_no_more_often_than_declared(usual):
     ends = [dt.date(2026, 5, 4), dt.date(2026, 5, 18), dt.date(2026, 8, 10), dt.date(2026, 8, 17), dt.date(2026, 8, 24)]

@@ -128,6 +128,30 @@ def _minute(moment: datetime) -> float:
     return moment.hour * 60 + moment.minute + moment.second / 60
 
 
+def public_holidays(code: str, years: Iterable[int]) -> frozenset[date]:
+    """Public holidays of a country or of one of its subdivisions.
+
+    Args:
+        code: ISO 3166 code such as ``FR`` or ``US-CA``; an empty one has none.
+        years: Calendar years to look up.
+
+    Raises:
+        ConfigError: No country or subdivision of that code has public holidays.
+    """
+    if not code:
+        return frozenset()
+    country, _, subdivision = code.partition("-")
+    try:
+        return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=years))
+    except NotImplementedError as error:
+        raise ConfigError(
+            "No public holidays are known for {code}.",
+            hint="Use an ISO 3166 code such as FR, US or US-CA, or leave it empty.",
+            where="hours.holiday_country",
+            code=code,
+        ) from error
+
+
 class _Holidays:
     """Public holidays of the countries that are asked for, each worked out once."""
 
@@ -137,20 +161,6 @@ class _Holidays:
 
     def has(self, day: date, code: str) -> bool:
         """True when the day is a public holiday there; never without a country."""
-        if not code:
-            return False
         if code not in self.found:
-            self.found[code] = self._read(code)
+            self.found[code] = public_holidays(code, self.years)
         return day in self.found[code]
-
-    def _read(self, code: str) -> frozenset[date]:
-        country, _, subdivision = code.partition("-")
-        try:
-            return frozenset(holidays.country_holidays(country, subdiv=subdivision or None, years=self.years))
-        except NotImplementedError as error:
-            raise ConfigError(
-                "No public holidays are known for {code}.",
-                hint="Use an ISO 3166 code such as FR, US or US-CA, or leave it empty.",
-                where="hours.holiday_country",
-                code=code,
-            ) from error

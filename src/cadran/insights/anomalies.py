@@ -164,7 +164,8 @@ def anomalies_of(
     results = ask(_questions(catalogue, kpis, query, weeks.periods))
     by_week, by_day = results[:-1], results[-1]
     missing = _missing(by_day.figures, kpis, company, end)
-    series = series_of((figure for result in by_week for figure in result.figures if kind_of(figure.kpi)), weeks)
+    asked = {kpi.id for kpi in kpis}
+    series = series_of((figure for result in by_week for figure in result.figures if figure.kpi.id in asked), weeks)
     series = [_without(each, missing, weeks) for each in series]
     empty = Anomalies(
         *(weeks.periods[-1].start, end), (), missing, len(series), 0, level, by_day.currency, by_day.as_of

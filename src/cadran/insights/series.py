@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-import holidays
 import numpy as np
 
+from cadran.canonical.calendars import public_holidays
 from cadran.stats.anomalies import SPARSE, WARM_UP
 from cadran.stats.evidence import LOOK
 from cadran.stats.weekly import YEAR, Kind, Weekly
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 #: Days at the end of a quarter in which deals are hurried.
 HURRY = 7
-_WEEK = 7
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Weeks:
     def regressors(self, calendar: Calendar, hours: BusinessHours) -> np.ndarray:
         """Share of each week's working days that are free, and that lie in the last days of a quarter."""
         years = range(self.periods[0].start.year, self.periods[-1].end.year + 1)
-        free = set(holidays.country_holidays(hours.holiday_country, years=years)) if hours.holiday_country else set()
+        free = public_holidays(hours.holiday_country, years)
         found = np.zeros((len(self.periods), 2))
         for at, period in enumerate(self.periods):
             days = [period.start + timedelta(days=place) for place in range(period.days)]
@@ -182,11 +181,7 @@ def last_day_with_data(
     if not seen:
         return None
     last = max(seen)
-    free = (
-        set(holidays.country_holidays(hours.holiday_country, years=range(start.year, end.year + 1)))
-        if hours.holiday_country
-        else set()
-    )
+    free = public_holidays(hours.holiday_country, range(start.year, end.year + 1))
 
     def worked(first: date, until: date) -> int:
         days = (first + timedelta(days=place) for place in range((until - first).days))
