@@ -21,6 +21,7 @@ from cadran.insights.decision import Effect, track_record
 from cadran.insights.effect import measure
 from cadran.jobs.decisions import decide, decisions, measure_due, parse_expected, plan_of
 from cadran.jobs.start import init_project
+from cadran.period import Trailing
 from cadran.store.archive import open_archive
 from cadran.workspace import View, Workspace
 from cockpit import get
@@ -33,6 +34,7 @@ DECIDED = datetime(2026, 3, 25, 9)
 DUE = datetime(2026, 7, 1, 9)
 MEAN = kpi("mean", unit="money", interval="mean", numerator=counted(where="is_won", agg="mean", expr="amount_base"))
 STOCK = kpi("stock", basis="balance", kind="cumulative", numerator=counted(balance=True))
+YEARLY = replace(WIN_RATE, id="yearly", trailing=Trailing(12, "m"))
 OLD = replace(WIN_RATE, version="1.0", effective_to=START)
 NEW = replace(WIN_RATE, version="2.0", effective_from=START, numerator=counted(where="is_won AND is_closed"))
 SMB, LARGE = "segment = 'SMB'", "segment = 'Enterprise'"
@@ -76,7 +78,7 @@ def warehouse(rows, known_at=datetime(2026, 9, 1)):
 
 def view(project, held, *kpis):
     held = held if isinstance(held, MemoryWarehouse) else warehouse(held)
-    return View(project, catalogue(*(kpis or (WIN_RATE, WON, BOOKED, MEAN, STOCK))), "local", held)
+    return View(project, catalogue(*(kpis or (WIN_RATE, WON, BOOKED, MEAN, STOCK, YEARLY))), "local", held)
 
 
 def plan(expected="+3pt", asked=WIN_RATE, **more):
@@ -244,6 +246,7 @@ def test_a_mean_is_compared_as_it_is(project):
     ("more", "told"),
     [
         ({"asked": STOCK, "expected": "3"}, "told from chance"),
+        ({"asked": YEARLY}, "windows of 12m share most of their cases"),
         ({"expected": "0pt"}, "no expectation"),
         ({"control": ("segment <> 'Enterprise'",)}, "share 3600 cases"),
         ({"days": 400}, "starts on"),

@@ -17,12 +17,12 @@ from cadran.cli import main
 from cadran.cli.options import Output
 from cadran.config import load_project
 from cadran.errors import QueryError
-from cadran.insights.review import MOST, Prepare
+from cadran.insights.review import MOST, PAST, Prepare
 from cadran.jobs import review as jobs
 from cadran.jobs.calendar import calendar_of
 from cadran.jobs.decisions import decide, plan_of
 from cadran.jobs.start import init_project
-from cadran.period import Calendar
+from cadran.period import Calendar, Trailing
 from cadran.stats.contrast import Estimate, certainty, rank_certainty
 from cadran.workspace import View, Workspace
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, deal, kpi, measure
@@ -106,6 +106,17 @@ def test_a_drop_beyond_noise_is_an_item_with_what_is_at_stake(project):
 def test_a_gradual_trend_of_usual_steps_is_not_news(project):
     found = agenda(project, weeks([0.2 + 0.01 * i for i in range(WEEKS)]), names=("win_rate", "won"))
     assert found.items == ()
+
+
+def test_windows_that_overlap_are_compared_with_their_past_changes(project):
+    """Three of four weeks are in both windows: what is unusual is the step, whatever their intervals say."""
+    month = replace(RATE, trailing=Trailing(4, "w"))
+    rows = weeks([*STEADY, *DROPPED])
+    (item,) = agenda(project, rows, month).items
+    alone = item.reading.change.delta / item.reading.change.value
+    assert item.why == "moved"
+    assert item.certainty == rank_certainty(-1, [0.0] * PAST)
+    assert -0.2 < alone < -0.1
 
 
 def test_being_off_target_needs_no_change(project):

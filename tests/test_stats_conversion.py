@@ -62,6 +62,12 @@ def test_nothing_is_expected_where_the_past_was_not_watched_long_enough():
     assert conversion(ages([3] * 10, [0] * 10), past, horizon=40).expected is not None
 
 
+def test_half_of_a_cohort_is_half_though_a_sum_of_tenths_falls_short():
+    found = conversion(ages([1, 2, 3, 4, 5, *[6] * 5], [1] * 5 + [2] * 5), ages([1], [1]), horizon=30)
+    assert found.curve.shares[4] < 0.5 == pytest.approx(found.curve.shares[4], abs=1e-15)
+    assert found.median == 5
+
+
 def test_no_case_gives_nothing():
     assert conversion(ages([], []), ages([5], [1]), horizon=30) is None
 

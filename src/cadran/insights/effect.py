@@ -55,8 +55,17 @@ def is_weekly(kpi: Kpi) -> bool:
     """True when the effect on a KPI is measured on its weeks.
 
     Raises:
-        QueryError: The KPI has no interval and is no flow, so that no effect on it can be told from chance.
+        QueryError: The KPI has no interval and is no flow, or counts over windows that overlap, so that no
+            effect on it can be told from chance.
     """
+    if kpi.trailing is not None:
+        raise QueryError(
+            "No effect on {kpi} can be told from chance: its windows of {window} share most of their cases.",
+            hint="Name the KPI that counts each period by itself.",
+            where="kpi",
+            kpi=kpi.id,
+            window=str(kpi.trailing),
+        )
     if kpi.interval in OWN_INTERVAL and not kpi.default_by:
         return False
     agg = kpi.numerator.agg if kpi.numerator else ""

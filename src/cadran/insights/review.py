@@ -197,7 +197,8 @@ def _moved(reading: Reading, series: Sequence[Reading]) -> tuple[float, bool]:
     if change is None or not change.delta or change.version:
         return 0.0, False
     before = next((r for r in series if r.figure.start == change.start), None)
-    if reading.kpi.interval in OWN_INTERVAL:
+    # windows that overlap share their cases: the intervals of two of them say nothing of their difference
+    if reading.kpi.interval in OWN_INTERVAL and reading.kpi.trailing is None:
         pair = [_estimate(reading), _estimate(before)]
         known = [each for each in pair if each is not None]
         if len(known) < len(pair) or before is None or before.status != "ok":

@@ -15,6 +15,7 @@ import numpy as np
 
 from cadran.stats.incidence import Incidence, cumulative_incidence
 from cadran.stats.intervals import Interval, score_interval
+from cadran.stats.survival import HALF
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -232,4 +233,4 @@ def _own_curve(cohort: Ages, horizon: int) -> Incidence:
 
 
 def _first_half(curve: Incidence) -> float | None:
-    return next((time for time, share in zip(curve.times, curve.shares, strict=True) if share >= 0.5), None)
+    return next((time for time, share in zip(curve.times, curve.shares, strict=True) if share >= 1 - HALF), None)
