@@ -63,13 +63,14 @@ def test_both_parts_of_a_ratio_cover_the_same_market():
     assert (found.code, found.params["dimensions"]) == ("scope_mismatch", "market")
 
 
-def test_ltv_of_all_markets_over_cac_of_one_is_an_error():
-    """T-52: through a derived input too."""
+@pytest.mark.parametrize("market", ["market = 'US'", "MARKET = 'US'"])
+def test_ltv_of_all_markets_over_cac_of_one_is_an_error(market):
+    """T-52: through a derived input too, however the column is written."""
     shipped, _ = load_catalogue()
     cac = shipped.kpi("cac")
     parts = {
-        "numerator": measure("cost", "market = 'US'", agg="sum", expr="amount_base", time="day_on"),
-        "denominator": measure("mrr_movement", "type = 'new' AND n_delta > 0 AND market = 'US'", time="moved_on"),
+        "numerator": measure("cost", market, agg="sum", expr="amount_base", time="day_on"),
+        "denominator": measure("mrr_movement", f"type = 'new' AND n_delta > 0 AND {market}", time="moved_on"),
     }
     american = kpi("cac", kind="ratio", unit="money", cost_lines=("all",), **parts)
     kpis = [

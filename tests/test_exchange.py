@@ -16,7 +16,7 @@ from azem.model.loader import SemanticModel
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from cadran.catalogue.definition import Target
+from cadran.catalogue.definition import Target, TargetLock
 from cadran.catalogue.exchange.contract import contract_of
 from cadran.catalogue.exchange.cube import to_cube
 from cadran.catalogue.exchange.metricflow import to_metricflow
@@ -157,6 +157,12 @@ class TestContract:
         assert [str(problem) for problem in problems] == []
         for kpi, version in again.kpis.items():
             assert replace(version[-1], where="", places={}) == replace(CATALOGUE.kpi(kpi), where="", places={})
+
+    def test_targets_locked_for_a_campaign_change_no_export(self):
+        lock = TargetLock("spring", START, END, START, (Target(Decimal("0.3")),))
+        kpi = CATALOGUE.kpi("win_rate")
+        locked = replace(CATALOGUE, kpis={**CATALOGUE.kpis, "win_rate": (replace(kpi, locks=(lock,)),)})
+        assert {name: to(locked) for name, to in FORMATS.items()} == EXPORTS
 
     def test_a_level_of_zero_is_kept(self):
         kpi = replace(CATALOGUE.kpi("win_rate"), targets=(Target(Decimal(0)),))

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 from cadran.canonical.entities import ENTITIES, published_columns
-from cadran.catalogue.check_contract import COVERAGE, check_contract, said_names
+from cadran.catalogue.check_contract import COVERAGE, check_contract, predicate_tree, said_names
 from cadran.catalogue.check_parts import check_measure, check_shape, check_trailing, measures_of, restrictions
 from cadran.catalogue.driving import check_drivers
 from cadran.catalogue.expression import column_names, parse
 from cadran.catalogue.fields import LANGUAGES, issue_of
 from cadran.catalogue.findings import PROJECT, finding, of_kpi, unknown_name, where_of
-from cadran.catalogue.syntax import Source, read_syntax
-from cadran.errors import CadranError, DefinitionError
+from cadran.errors import CadranError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -220,10 +219,10 @@ def _covers(kpi: Kpi, catalogue: Catalogue) -> frozenset[tuple[str, str]]:
         leaves = [leaf for leaf in _leaves(kpi, catalogue, ()) if leaf.kind != "derived"]
         return frozenset().union(*(_covers(leaf, catalogue) for leaf in leaves))
     measure = kpi.denominator or kpi.numerator
-    if measure is None or not measure.where:
+    if measure is None:
         return frozenset()
     try:
-        return restrictions(read_syntax(measure.where, Source(measure.where, "", DefinitionError)), COVERAGE)
+        return restrictions(predicate_tree(measure), COVERAGE)
     except CadranError:
         return frozenset()  # said by the check of the measure
 

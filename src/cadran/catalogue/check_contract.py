@@ -100,7 +100,7 @@ def _costs(kpi: Kpi) -> Iterator[Issue]:
 
 def _counted_lines(kpi: Kpi, measure: Measure, wanted: set[str]) -> Iterator[Issue]:
     try:
-        tree = parse(measure.where or "TRUE", entity_kinds("cost"), "bool")
+        tree = predicate_tree(measure)
     except CadranError:
         return  # said by the check of the measure
     counted = {line for line in COST_LINES if _holds(tree, line) is not False}
@@ -149,7 +149,7 @@ def _one_market(kpi: Kpi) -> Iterator[Issue]:
     if top is None or low is None or top.entity == low.entity:
         return
     try:
-        ours, theirs = (restrictions(_tree(measure), COVERAGE) for measure in (top, low))
+        ours, theirs = (restrictions(predicate_tree(measure), COVERAGE) for measure in (top, low))
     except CadranError:
         return  # said by the check of the measures
     if ours != theirs:
@@ -159,5 +159,10 @@ def _one_market(kpi: Kpi) -> Iterator[Issue]:
         yield of_kpi(kpi, "scope_mismatch", message, "numerator", hint, dimensions=names)
 
 
-def _tree(measure: Measure) -> Tree:
+def predicate_tree(measure: Measure) -> Tree:
+    """Which rows a measure counts, as a tree; TRUE when it counts every row.
+
+    Raises:
+        CadranError: The predicate cannot be read, or names a column that its table has not.
+    """
     return parse(measure.where or "TRUE", entity_kinds(measure.entity), "bool")

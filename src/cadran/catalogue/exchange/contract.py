@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Kpi
 
-#: What says where an entry was written, and nothing of the KPI; the id is the entry's name.
-_NOT_WRITTEN = {"Kpi": ("id", "where", "places"), "Measure": ("places",)}
+#: What no entry says: where it was written, and targets locked for a campaign; the id is the entry's name.
+_NOT_WRITTEN = {"Kpi": ("id", "locks", "where", "places"), "Measure": ("places",)}
 
 
 def contract_of(kpi: Kpi) -> dict[str, Any]:

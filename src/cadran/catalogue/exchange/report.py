@@ -21,7 +21,7 @@ _KNOWN_KPI = frozenset(
         *("descriptions", "formula", "numerator", "denominator", "n", "expression", "inputs", "window_days"),
         *("dimensions", "default_by", "grains", "scope", "sources", "owner", "team", "funnel", "cadence", "min_n"),
         *("targets", "benchmarks", "alerts", "hypothesis", "interval", "variants", "is_vanity", "oracle", "zone"),
-        *("low", "high", "notes", "cost_lines", "trailing", "where", "places"),
+        *("low", "high", "notes", "cost_lines", "trailing", "locks", "where", "places"),
     }
 )
 _KNOWN_MEASURE = frozenset(
