@@ -10,7 +10,9 @@ import pytest
 
 import cadran
 from cadran import errors
+from cadran.cli.show import contract
 from cadran.i18n import _catalogue
+from warehouse import kpi
 
 SOURCE = Path(cadran.__file__).parent
 ERRORS = {name for name in vars(errors) if name in errors.CODES}
@@ -65,3 +67,9 @@ def test_every_sentence_is_translated():
 def test_a_translation_has_the_fields_of_its_template(text):
     fields = lambda template: {name for _, name, _, _ in string.Formatter().parse(template) if name}  # noqa: E731
     assert fields(_catalogue("fr")[text]) <= fields(text)
+
+
+def test_every_label_of_a_contract_is_translated():
+    """Labels are made of the contract's keys, which no call names."""
+    labels = {name.replace("_", " ").capitalize() for name in contract(kpi("any"), "fr")}
+    assert labels - _catalogue("fr").keys() == set()

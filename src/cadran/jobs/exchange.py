@@ -75,7 +75,7 @@ def write_files(files: Mapping[str, str], out: Path) -> None:
     except OSError as error:
         raise ConfigError(
             "{folder} cannot be written: {problem}.",
-            hint="Choose another folder with --out.",
+            hint="Name a folder that you may write to.",
             where=str(out),
             folder=str(out),
             problem=error.strerror or "",
