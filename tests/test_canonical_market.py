@@ -226,6 +226,21 @@ class TestTargetAccounts:
 
 
 class TestCustomerHealth:
+    def test_planned_meetings_and_what_robots_log_are_no_contact(self):
+        """T-14: a meeting next month and a message of the chatbot leave a customer as silent as it is."""
+        paid = {"customer_id": "x", "account_id": "a", "mrr_end": Decimal(100), "is_customer": True, "is_final": True}
+        activities = [
+            {"account_id": "a", "type": "call", "owner_id": "ana", "occurred_at": "2026-05-30T10:00"},
+            {"account_id": "a", "type": "message", "owner_id": "bot", "occurred_at": "2026-06-20T10:00"},
+            {"account_id": "a", "type": "meeting", "owner_id": "ana", "occurred_at": "2026-06-30T23:00"},
+        ]
+        t = landed_tables(activity=activities, owner=[{"id": "ana"}, {"id": "bot", "role": "Chatbot"}])
+        t |= {
+            "customer_month": published("customer_month", [paid | {"month_on": date(2026, 6, 30)}]),
+            "pipeline_movement": published("pipeline_movement", []),
+        }
+        assert [row["days_since_touch"] for row in collect(account_health(t, KNOWN))] == [31]
+
     def test_it_knows_the_last_contact_the_pipeline_and_the_trend(self):
         """S-92."""
         months = [

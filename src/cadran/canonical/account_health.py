@@ -13,7 +13,7 @@ import ibis
 
 from cadran.canonical.days import days_between, local_day
 from cadran.canonical.months import month_of
-from cadran.canonical.response import TOUCH
+from cadran.canonical.response import TOUCH, by_people
 from cadran.canonical.shape import money, publish, running, stacked
 
 if TYPE_CHECKING:
@@ -59,12 +59,11 @@ def account_health(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
 
 
 def _last_touches(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
-    """Last day of each account and month on which somebody was in touch."""
-    activity = t["activity"]
+    """Last day of each account and month on which a person was in touch."""
+    activity = by_people(t, settings)
     lead = t["lead"].select(of_lead="id", lead_account="account_id")
     contact = t["contact"].select(of_contact="id", contact_account="account_id")
-    is_touch = activity.type.lower().re_search(TOUCH) & ~activity.is_automated.fill_null(False)
-    kept = activity.filter(activity.deleted_at.isnull(), is_touch, activity.occurred_at.notnull())
+    kept = activity.filter(activity.type.lower().re_search(TOUCH))
     kept = kept.left_join(lead, kept.lead_id == lead.of_lead)
     kept = kept.left_join(contact, kept.contact_id == contact.of_contact)
     kept = kept.select(

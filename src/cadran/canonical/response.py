@@ -104,23 +104,29 @@ def _first_touches(t: Mapping[str, ir.Table], leads: ir.Table, settings: Setting
     return first.select("touched_id", "toucher_id", touched_at="happened_at")
 
 
-def reached(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
-    """Activities by which a human of the team reached out to somebody, known by then; their landed columns."""
+def by_people(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
+    """Activities that had taken place by then and that no robot logged; their landed columns."""
     activity = t["activity"]
     activity = activity.filter(
         activity.deleted_at.isnull(),
         ~activity.is_automated.fill_null(False),
         activity.occurred_at <= ibis.literal(settings.known_at, INSTANT),
     )
+    owner = t["owner"]
+    robots = owner.filter(owner.role.lower().re_search(ROBOT).fill_null(False)).select(robot_id="id")
+    return activity.anti_join(robots, activity.owner_id == robots.robot_id)
+
+
+def reached(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
+    """Activities by which a human of the team reached out to somebody, known by then; their landed columns."""
+    activity = by_people(t, settings)
     kind = activity.type.lower().fill_null("")
     way = activity.direction.lower()
     said = activity.outcome.fill_null("").concat(" ", activity.status.fill_null("")).lower()
     subject = activity.subject.lower().fill_null("")
     is_out = way.re_search(OUTBOUND).coalesce(kind.re_search(OUTBOUND) | kind.re_search(MUTUAL))
-    sent = activity.filter(kind.re_search(TOUCH), is_out, ~said.re_search(NOT_AN_ANSWER), ~subject.re_search(AUTOMATIC))
-    owner = t["owner"]
-    robots = owner.filter(owner.role.lower().re_search(ROBOT).fill_null(False)).select(robot_id="id")
-    return sent.anti_join(robots, sent.owner_id == robots.robot_id)
+    is_answer = ~said.re_search(NOT_AN_ANSWER) & ~subject.re_search(AUTOMATIC)
+    return activity.filter(kind.re_search(TOUCH), is_out, is_answer)
 
 
 def _human(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
