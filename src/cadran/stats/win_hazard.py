@@ -1,0 +1,184 @@
+"""The chance of winning a deal by going through the stages week by week.
+
+In every week of a stay a deal leaves its stage or not, and when it leaves it goes on or is lost: two
+regressions, on the stage, the weeks already spent there, what describes the deal, the touches of the
+last four weeks and the end of the quarter. Only what was known on the day of learning is learnt from.
+
+References:
+    Allison (1982), Discrete-time methods for the analysis of event histories; Tutz and Schmid, Modeling
+    Discrete Time-to-Event Data (2016), chapter 8 on competing risks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from cadran.stats.encoding import Encoding, one_hot
+from cadran.stats.logit import Logit, fit_logit
+from cadran.stats.passage import Passage, Side
+from cadran.stats.stays import BUCKETS, LOST, WEEK, bucket, closing_share, weeks_of
+
+if TYPE_CHECKING:
+    from cadran.stats.stays import Array, Stays, Weeks
+
+#: Days of the past that are learnt from, and stays at most: the newest ones.
+WINDOW_DAYS, MOST_STAYS = 540.0, 40_000
+#: Spread of the general level, which is not learnt: a company with one decided deal knows little.
+LEVEL_SPREAD = 1.5
+#: Spread of how far the level moves in a year, beforehand. Chances are told at the level of the day of learning.
+TREND_SPREAD, YEAR = 0.1, 365.0
+#: Cases that the next stage is worth beforehand as the place where a deal goes on to.
+NEXT_CASES = 2.0
+
+
+@dataclass(frozen=True)
+class WinHazard:
+    """What is learnt of a company's deals.
+
+    Attributes:
+        stages: Names of the stages, in order.
+        encoding: What describes a deal.
+        leaves: Whether a deal leaves its stage in a week.
+        goes_on: Whether a deal that leaves goes on, rather than being lost.
+        onward: Shape (n_stages, n_stages + 1), where a deal that goes on goes to; the last column is won.
+        offsets: Shape (n_stages,), added to the logit of going on since the conversion of a stage broke.
+        means: Mean of the touches and of the quarter's end over the weeks learnt from.
+        closings: Days on which a quarter ends.
+        n_stays: Stays that were over, of those learnt from.
+    """
+
+    stages: tuple[str, ...]
+    encoding: Encoding
+    leaves: Logit
+    goes_on: Logit
+    onward: Array
+    offsets: Array
+    means: tuple[float, float]
+    closings: Array
+    n_stays: int
+
+    def passage(self, deals: Stays, day: float) -> Passage:
+        """The way of each deal through the stages from a day on."""
+        touches = deals.touches(np.arange(deals.deal.size), np.full(deals.deal.size, day)) - self.means[0]
+        clock = np.floor(np.maximum(day - deals.entered, 0) / 7 + 0.5).astype(np.int64)
+        leaves = self._side(self.leaves.coefficients, deals, touches)
+        goes_on = self._side(self.goes_on.coefficients, deals, touches)
+        goes_on = replace(goes_on, base=goes_on.base + self.offsets[:, None])
+        return Passage(deals.stage, clock, leaves, goes_on, self.onward)
+
+    def calendar(self, day: float, weeks: int) -> Array:
+        """How far each week after a day is at the end of a quarter, from the usual."""
+        return np.asarray(closing_share(day + WEEK * np.arange(weeks, dtype=np.float64), self.closings) - self.means[1])
+
+    def effects(self, deals: Stays) -> dict[str, Array]:
+        """What each kind of description adds to the logit of going on, shape (n,)."""
+        return self.encoding.effects(deals, self.goes_on.coefficients[groups(len(self.stages))["rest"]])
+
+    def drawn(self, rng: np.random.Generator) -> WinHazard:
+        """The same as it may also be, given the data."""
+        leaves, goes_on = (replace(fit, coefficients=fit.drawn(rng)) for fit in (self.leaves, self.goes_on))
+        return replace(self, leaves=leaves, goes_on=goes_on)
+
+    def with_offsets(self, offsets: Array) -> WinHazard:
+        """The same with another shift of each stage's conversion."""
+        return replace(self, offsets=offsets)
+
+    def _side(self, coefficients: Array, deals: Stays, touches: Array) -> Side:
+        """One of the two regressions, told for some deals."""
+        n = len(self.stages)
+        part = groups(n)
+        base = coefficients[part["level"]] + coefficients[part["stage"]]
+        weekly = coefficients[part["week"]].reshape(n, BUCKETS.size)
+        own = sum(self.encoding.effects(deals, coefficients[part["rest"]]).values(), np.zeros(deals.deal.size))
+        touch = coefficients[part["touch"]] * touches
+        return Side(base[:, None] + weekly, np.asarray(own), coefficients[part["closing"]], touch)
+
+
+def fit_hazard(stays: Stays, day: float, *, window: float = WINDOW_DAYS) -> WinHazard:
+    """The hazards of a company's deals.
+
+    Args:
+        stays: Stays; what happened after `day` is not looked at.
+        day: Day of learning.
+        window: Days of the past that are learnt from.
+    """
+    known = stays.known_at(day)
+    since = day - window
+    known = known.chosen(known.left > since)
+    if known.deal.size > MOST_STAYS:
+        known = known.chosen(np.sort(np.argsort(-known.entered, kind="stable")[:MOST_STAYS]))
+    weeks = weeks_of(known, day, since)
+    encoding = Encoding.of(known)
+    touches, closing = known.touches(weeks.row, weeks.day), closing_share(weeks.day, known.closings)
+    means = (float(touches.mean()), float(closing.mean())) if touches.size else (0.0, 0.0)
+    beside = (touches - means[0], closing - means[1], (weeks.day - day) / YEAR)
+    design = _design(known, encoding, weeks, beside)
+    sizes = _sizes(encoding, len(known.stages))
+    fixed = {"level": LEVEL_SPREAD, "trend": TREND_SPREAD}
+    one = np.ones(weeks.row.size)
+    leaves = fit_logit(design, weeks.leaves.astype(float), one, sizes, fixed)
+    ends = np.flatnonzero(weeks.leaves)
+    went = (known.to[weeks.row[ends]] != LOST).astype(float)
+    goes_on = fit_logit(design[ends], went, one[ends], sizes, fixed)
+    return WinHazard(
+        known.stages,
+        encoding,
+        leaves,
+        goes_on,
+        _onward(known),
+        np.zeros(len(known.stages)),
+        means,
+        known.closings,
+        int(np.isfinite(known.left).sum()),
+    )
+
+
+def groups(n_stages: int) -> dict[str, slice]:
+    """Columns of the parts that every model has, and where the rest starts."""
+    ends = np.cumsum([0, 1, n_stages, n_stages * BUCKETS.size, n_stages, 1, 1]).tolist()
+    names = ("level", "stage", "week", "closing", "touch", "trend")
+    found = {name: slice(start, end) for name, start, end in zip(names, ends, ends[1:], strict=False)}
+    return found | {"rest": slice(ends[-1], None)}
+
+
+def _sizes(encoding: Encoding, n_stages: int) -> dict[str, slice]:
+    """Columns of every group of coefficients."""
+    found = groups(n_stages)
+    start = found.pop("rest").start
+    for name, size in encoding.sizes.items():
+        found[f"by {name}"] = slice(start, start + size)
+        start += size
+    return found
+
+
+def _design(stays: Stays, encoding: Encoding, weeks: Weeks, beside: tuple[Array, Array, Array]) -> sparse.csr_matrix:
+    """Columns of weeks; `beside` are touches, the end of the quarter and years since the day of learning."""
+    touches, closing, trend = beside
+    n, size = len(stays.stages), weeks.row.size
+    stage = stays.stage[weeks.row]
+    own = encoding.columns(stays)[weeks.row]
+    at_close = sparse.csr_matrix((closing, (np.arange(size), stage)), shape=(size, n))
+    parts = [
+        sparse.csr_matrix(np.ones((size, 1))),
+        one_hot(stage, n),
+        one_hot(stage * BUCKETS.size + bucket(weeks.clock), n * BUCKETS.size),
+        at_close,
+        sparse.csr_matrix(touches[:, None]),
+        sparse.csr_matrix(trend[:, None]),
+        own,
+    ]
+    return sparse.hstack(parts, format="csr")
+
+
+def _onward(stays: Stays) -> Array:
+    """Where deals that go on from each stage go to: mostly the next one."""
+    n = len(stays.stages)
+    went = np.isfinite(stays.left) & (stays.to >= 0)
+    counts = np.zeros((n, n + 1))
+    np.add.at(counts, (stays.stage[went], stays.to[went]), 1.0)
+    counts += NEXT_CASES * np.eye(n, n + 1, 1)
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))

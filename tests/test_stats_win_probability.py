@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import special
+
+from cadran.stats.encoding import Encoding
+from cadran.stats.stays import GONE, LOST, OPEN, Stays, closing_share, outcomes, weeks_of
+from cadran.stats.win_hazard import fit_hazard
+from cadran.stats.win_probability import EDGE, fit_win
+
+SEED = 11
+
+
+def company(seed=SEED, n=900, days=720.0, effect=1.2):
+    """Deals through three stages, one kind of which goes on more often; losing takes longer than going on."""
+    rng = np.random.default_rng(seed)
+    began = np.sort(rng.uniform(0, days, n))
+    kind = rng.choice(["bad", "good"], n)
+    rows, at, alive = [], began.copy(), np.arange(n)
+    for stage in range(3):
+        goes = rng.random(alive.size) < special.expit(np.where(kind[alive] == "good", effect / 2, -effect / 2))
+        left = at[alive] + rng.exponential(np.where(goes, 14.0, 30.0))
+        rows.append((alive, np.full(alive.size, stage), at[alive], left, np.where(goes, stage + 1, LOST)))
+        at[alive] = left
+        alive = alive[goes]
+    deal, stage, entered, left, to = (np.concatenate(part) for part in zip(*rows, strict=True))
+    return Stays(("one", "two", "three"), deal, stage, began[deal], entered, left, to, {"kind": kind[deal]})
+
+
+def test_it_tells_the_good_from_the_bad_and_adds_up_to_the_wins_to_come():
+    stays = company(n=2400)
+    model, deals = fit_win(stays, 600.0), stays.open_at(600.0)
+    chance, won = model.ever(deals, 600.0), outcomes(stays)[deals.deal]
+    good = deals.labels["kind"] == "good"
+    assert chance[good].mean() > chance[~good].mean() + 0.2
+    assert abs(chance.sum() - won.sum()) < 3 * np.sqrt((chance * (1 - chance)).sum())
+    assert np.mean((chance - won) ** 2) < np.mean((won.mean() - won) ** 2)
+
+
+def test_nothing_that_happens_later_changes_what_is_told():
+    stays = company()
+    later = replace(
+        stays,
+        left=np.where(stays.left > 400, stays.left + 50, stays.left),
+        to=np.where(stays.left > 400, LOST, stays.to),
+        touched=(np.array([0, 1]), np.array([500.0, 600.0])),
+    ).chosen((stays.entered <= 400) | (stays.deal % 2 == 0))
+    one, two = fit_win(stays, 400.0), fit_win(later, 400.0)
+    told = [
+        (m.ever(s.open_at(400.0), 400.0), m.by_week(s.open_at(400.0), 400.0, 8))
+        for m, s in ((one, stays), (two, later))
+    ]
+    assert np.array_equal(told[0][0], told[1][0])
+    assert np.array_equal(told[0][1], told[1][1])
+
+
+def test_the_order_of_rows_changes_nothing():
+    stays = company(n=400)
+    order = np.random.default_rng(SEED).permutation(stays.deal.size)
+    one, two = (fit_win(each, 500.0) for each in (stays, stays.chosen(order)))
+    deals = stays.open_at(500.0)
+    assert np.allclose(one.ever(deals, 500.0), two.ever(deals, 500.0), atol=1e-9)
+
+
+def test_chances_of_weeks_sum_to_no_more_than_the_chance_of_all_and_come_to_it():
+    stays = company()
+    model, deals = fit_win(stays, 500.0), stays.open_at(500.0)
+    weeks, ever = model.by_week(deals, 500.0, 160), model.ever(deals, 500.0)
+    assert (weeks >= 0).all()
+    assert (weeks.sum(axis=1) <= ever + 1e-12).all()
+    assert np.allclose(weeks.sum(axis=1), ever, atol=0.01)
+    assert np.allclose(model.by(deals, 500.0, 28), weeks[:, :4].sum(axis=1))
+    assert (model.by(deals, 500.0, 3) < model.by(deals, 500.0, 7)).all()
+
+
+def test_the_closed_form_and_the_walk_week_by_week_agree():
+    stays = company()
+    hazard = fit_hazard(stays, 500.0)
+    passage = hazard.passage(stays.open_at(500.0), 500.0)
+    assert np.allclose(passage.ever(), passage.by_week(np.zeros(400)).sum(axis=1), atol=1e-6)
+
+
+def test_one_won_deal_is_not_a_certainty():
+    stays = Stays(
+        ("only",), np.array([0, 1, 2]), np.zeros(3, int), np.zeros(3), np.zeros(3), np.array([10.0, 12.0, np.inf]),
+        np.array([1, LOST, OPEN]),
+    )  # fmt: skip
+    model, deals = fit_win(stays, 14.0), stays.open_at(14.0)
+    low, high = model.interval(deals, 14.0, seed=SEED)
+    chance = model.ever(deals, 14.0)
+    assert 0.2 < chance[0] < 0.8
+    assert high[0] - low[0] > 0.5
+    assert EDGE <= low[0] < chance[0] < high[0] <= 1 - EDGE
+
+
+def test_it_learns_nothing_without_a_win_and_a_loss():
+    stays = company(n=60)
+    assert fit_win(replace(stays, to=np.where(stays.to == LOST, GONE, stays.to)), 600.0) is None
+    assert fit_win(stays.chosen(stays.to != stays.won), 600.0) is None
+
+
+def test_intervals_narrow_as_the_past_grows():
+    few, many = company(n=120), company(n=2400)
+    widths = []
+    for stays in (few, many):
+        low, high = fit_win(stays, 600.0).interval(stays.open_at(600.0), 600.0, seed=SEED)
+        widths.append(float(np.mean(high - low)))
+    assert widths[1] < widths[0] / 1.5
+
+
+def test_silence_counts_where_touches_are_recorded():
+    rng = np.random.default_rng(SEED)
+    stays = company(n=1500, effect=0.0)
+    # deals that go on are touched every week, the others once
+    goes = stays.to != LOST
+    rows = np.flatnonzero(goes)
+    every = np.repeat(rows, 8)
+    at = stays.entered[every] + np.tile(np.arange(8), rows.size) * 7 + rng.uniform(0, 3, every.size)
+    kept = at < stays.left[every]
+    stays = replace(stays, touched=(stays.deal[every][kept], at[kept]))
+    model, deals = fit_win(stays, 600.0), stays.open_at(600.0)
+    touched = deals.touches(np.arange(deals.deal.size), np.full(deals.deal.size, 600.0)) > 0
+    chance = model.ever(deals, 600.0)
+    assert chance[touched].mean() > chance[~touched].mean() + 0.1
+
+
+def test_weeks_end_with_the_stay_and_are_whole_before():
+    stays = Stays(
+        ("a",), np.arange(4), np.zeros(4, int), np.zeros(4), np.zeros(4), np.array([10.0, np.inf, 20.0, 3.0]),
+        np.array([1, OPEN, GONE, LOST]),
+    )  # fmt: skip
+    weeks = weeks_of(stays, 15.0, -1.0)
+    assert weeks.row.tolist() == [0, 0, 1, 1, 2, 2, 3]
+    assert weeks.leaves.tolist() == [False, True, False, False, False, False, True]
+
+
+def test_the_end_of_a_quarter_is_its_last_days():
+    days = np.array([72.0, 75.5, 79.0, 87.5, 91.5])
+    assert closing_share(days, np.array([91.0, 182.0])).tolist() == [0.0, 0.5, 1.0, 0.5, 0.0]
+    assert closing_share(days, np.zeros(0)).tolist() == [0.0] * 5
+
+
+def test_rare_labels_have_no_column_and_unknown_ones_no_effect():
+    stays = company(n=100)
+    stays = replace(stays, labels={"kind": np.where(np.arange(stays.deal.size) < 3, "rare", stays.labels["kind"])})
+    encoding = Encoding.of(stays)
+    assert encoding.labels == {"kind": ("bad", "good")}
+    assert encoding.effects(stays, np.array([-1.0, 1.0]))["kind"][:3].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_deal_as_new_begins_today():
+    deals = company(n=50).chosen(np.arange(5)).as_new(100.0)
+    assert deals.entered.tolist() == deals.began.tolist() == [100.0] * 5
+    assert (deals.to == OPEN).all()
+
+
+@pytest.mark.parametrize("n_deals", [0, 1])
+def test_it_tells_of_no_deal_and_of_one(n_deals):
+    stays = company(n=200)
+    model, deals = fit_win(stays, 500.0), stays.open_at(500.0)
+    some = deals.chosen(np.arange(n_deals))
+    assert model.ever(some, 500.0).shape == (n_deals,)
+    assert model.by_week(some, 500.0, 4).shape == (n_deals, 4)
