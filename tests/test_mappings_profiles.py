@@ -8,8 +8,8 @@ import pytest
 
 from cadran.canonical.entities import ENTITIES
 from cadran.canonical.mapping import bind, match, shipped_mappings
-from cadran.config import Record, load_yaml
 from cadran.errors import MappingError
+from cadran.record import Record, load_yaml
 from landing import from_text, land_shipped, raw_table
 
 FACTS = (

@@ -1,8 +1,4 @@
-"""cadran.toml, environment and YAML files, each value with its file and line.
-
-The only room that reads project files. Everything it returns is a plain value that remembers
-where it was written (`Record.place`), so that every message about it can say so.
-"""
+"""cadran.toml and the environment, each setting with its file and line."""
 
 from __future__ import annotations
 
@@ -15,13 +11,12 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-import yaml
-
 from cadran.errors import ConfigError, did_you_mean
 from cadran.period import MONTHS_IN_YEAR, Calendar
+from cadran.record import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 PROJECT_FILE = "cadran.toml"
@@ -29,106 +24,6 @@ LANGUAGES = ("fr", "en")
 STAGES = ("launch", "growth", "scale")
 NORTH_STARS = ("arr", "margin", "cash")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a value was written.
-
-    Attributes:
-        file: File, as the user would name it.
-        line: Line number, from 1.
-    """
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        """``file:line``."""
-        return f"{self.file}:{self.line}"
-
-
-class Record(dict[str, Any]):
-    """A mapping read from YAML that remembers the line of every key.
-
-    Attributes:
-        place: Where the mapping starts.
-        places: Where each key was written.
-    """
-
-    def __init__(self, items: Mapping[str, Any], place: Place, places: Mapping[str, Place]) -> None:
-        super().__init__(items)
-        self.place = place
-        self.places = dict(places)
-
-    def where(self, key: str) -> str:
-        """``file:line`` of a key, or of the mapping when it has no such key."""
-        return str(self.places.get(key, self.place))
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that keeps places and refuses a key written twice."""
-
-    file = ""
-
-
-def _construct_record(loader: _Loader, node: yaml.MappingNode) -> Iterator[Record]:
-    """A `Record` from a YAML mapping, built in two steps so that anchors may refer to it."""
-    record = Record({}, Place(loader.file, node.start_mark.line + 1), {})
-    yield record
-    loader.flatten_mapping(node)
-    for key_node, value_node in node.value:
-        key = str(loader.construct_object(key_node, deep=True))
-        line = key_node.start_mark.line + 1
-        if key in record.places:
-            raise ConfigError(
-                "The key {key} is written twice.",
-                hint="It is first written at line {first}: keep one of the two.",
-                where=f"{loader.file}:{line}",
-                key=key,
-                first=record.places[key].line,
-            )
-        record.places[key] = Place(loader.file, line)
-        record[key] = loader.construct_object(value_node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_record)
-# YAML 1.1 reads `on`, `yes` and `no` as booleans, which surprises people who write a French « no »
-# or a column named `on`: only true and false are booleans here.
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:bool"]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
-
-
-def load_yaml(path: Path, *, shown_as: str = "") -> Record:
-    """The mapping that a YAML file holds; an empty file gives an empty record.
-
-    Args:
-        path: File to read.
-        shown_as: Name of the file in messages; its path when empty.
-
-    Raises:
-        ConfigError: The file is missing, is not YAML, or does not hold a mapping.
-    """
-    name = shown_as or str(path)
-    loader = _Loader(_read_text(path, name))
-    loader.file = name
-    try:
-        value = loader.get_single_data()
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(
-            "This is not valid YAML: {problem}.", where=f"{name}:{line}", problem=error.problem or "syntax"
-        ) from error
-    finally:
-        loader.dispose()
-    if value is None:
-        return Record({}, Place(name, 1), {})
-    if not isinstance(value, Record):
-        raise ConfigError("The file must hold a mapping of names to values.", where=f"{name}:1")
-    return value
 
 
 @dataclass(frozen=True)
@@ -243,7 +138,7 @@ def load_project(root: Path) -> Project:
             file=PROJECT_FILE,
             folder=str(root),
         )
-    text = _read_text(path, PROJECT_FILE)
+    text = read_text(path, PROJECT_FILE)
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -258,15 +153,6 @@ def load_project(root: Path) -> Project:
 def environment(name: str, default: str = "") -> str:
     """The value of an environment variable, or the default."""
     return os.environ.get(name, default)
-
-
-def _read_text(path: Path, name: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError("The file cannot be read: {problem}.", where=name, problem=error.strerror or error) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError("The file is not UTF-8 text.", hint="Save it as UTF-8 and try again.", where=name) from error
 
 
 def _toml_places(text: str) -> dict[str, str]:

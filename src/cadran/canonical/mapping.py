@@ -14,8 +14,8 @@ from cadran.canonical import generic
 from cadran.canonical.binding import Headers, bind
 from cadran.canonical.parse import MappingFile
 from cadran.canonical.rules import Mapping
-from cadran.config import Record, load_yaml
 from cadran.errors import ConfigError, MappingError, did_you_mean
+from cadran.record import Record, load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -19,8 +19,9 @@ from cadran.canonical.rules import (
     fold,
     is_pattern,
 )
-from cadran.config import Record, parse_day
+from cadran.config import parse_day
 from cadran.errors import ConfigError, MappingError, did_you_mean
+from cadran.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from cadran.config import Record, parse_day
+from cadran.config import parse_day
 from cadran.errors import CadranError, DefinitionError, Issue, QueryError, did_you_mean
 from cadran.period import parse_trailing
+from cadran.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

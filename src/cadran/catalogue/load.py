@@ -47,8 +47,8 @@ from cadran.catalogue.definition import (
 from cadran.catalogue.driving import DRIVING
 from cadran.catalogue.shapes import ATTRIBUTION, BOARD, DIMENSION, KPI, target_reader
 from cadran.catalogue.upright import upright
-from cadran.config import Record, load_yaml
 from cadran.errors import CadranError, DefinitionError, Issue
+from cadran.record import Record, load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

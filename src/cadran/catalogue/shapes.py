@@ -10,7 +10,7 @@ from cadran.catalogue.definition import Aggregation, AlertRule, Benchmark, Measu
 from cadran.period import GRAINS
 
 if TYPE_CHECKING:
-    from cadran.config import Record
+    from cadran.record import Record
 
 INTERVALS = ("wilson", "mean", "delta", "median", "survival", "incidence", "range", "lifetime", "none")
 FUNNEL = ("acquisition", "activation", "conversion", "expansion", "retention")
