@@ -19,6 +19,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from fontTools.ttLib import TTFont
+from fontTools.varLib.instancer import instantiateVariableFont
+
 STATIC = Path(__file__).parents[1] / "src/cadran/web/static"
 
 #: Version, licence as SPDX, and the package's licence text.
@@ -74,7 +77,10 @@ def main() -> None:
         roots = {name: fetch(name, work) for name in PACKAGES}
         shipped = {
             "htmx.org": [copy(roots["htmx.org"] / "dist/htmx.min.js", "vendor/htmx.min.js")],
-            "inter-ui": [subset(roots["inter-ui"] / "variable/InterVariable.woff2", "vendor/inter.woff2")],
+            "inter-ui": [
+                subset(roots["inter-ui"] / "variable/InterVariable.woff2", "vendor/inter.woff2"),
+                *(instance("vendor/inter.woff2", weight) for weight in (400, 600)),
+            ],
             "@tabler/icons": [icons(roots["@tabler/icons"] / "icons/outline", "vendor/icons.json")],
         }
         for name, (_, _, text) in PACKAGES.items():
@@ -117,6 +123,20 @@ def subset(source: Path, target: str) -> str:
         f"--output-file={STATIC / target}",
     ]
     subprocess.run([sys.executable, "-m", "fontTools.subset", str(source), *options], check=True)
+    return target
+
+
+def instance(source: str, weight: int) -> str:
+    """The name of a font of one weight, for images: what draws them cannot read a variable font by its name."""
+    target = f"vendor/inter-{weight}.ttf"
+    font = instantiateVariableFont(TTFont(STATIC / source, recalcTimestamp=False), {"wght": weight, "opsz": 14})
+    font.flavor = None
+    for record in font["name"].names:
+        record.string = {1: "Inter", 2: "Regular", 4: "Inter", 16: "Inter", 17: "Regular"}.get(
+            record.nameID, str(record)
+        )
+    font["OS/2"].usWeightClass = weight
+    font.save(STATIC / target)
     return target
 
 

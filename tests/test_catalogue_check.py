@@ -42,12 +42,20 @@ def test_a_complete_kpi_has_no_finding():
     assert codes(WIN_RATE, BOOKED) == []
 
 
-def test_a_kpi_without_contract_is_an_error_when_shipped_and_a_warning_in_a_project():
+def test_a_kpi_without_contract_is_an_error_when_shipped_and_mostly_a_warning_in_a_project():
     bare = replace(WIN_RATE, names={"en": "Win rate"}, where="cadran/catalogue/kpis/a.yml:3")
     shipped = check_catalogue(catalogue(bare))
     assert [issue.level for issue in shipped if issue.code == "missing_contract"] == ["error"] * 7
     own = check_catalogue(catalogue(replace(bare, where="catalogue/a.yml:3")))
-    assert [issue.level for issue in own if issue.code == "missing_contract"] == ["warning"] * 7
+    levels = {issue.params["part"]: issue.level for issue in own if issue.code == "missing_contract"}
+    # whoever answers for it, how often it is looked at and what follows from it are what make it a KPI
+    assert {part for part, level in levels.items() if level == "error"} == {"owner", "cadence", "hypothesis"}
+    assert {part for part, level in levels.items() if level == "warning"} == {
+        "funnel",
+        "descriptions",
+        "formula",
+        "oracle",
+    }
     assert "win_rate has no name in fr." in [issue.message.format(**issue.params) for issue in own]
 
 
@@ -170,6 +178,24 @@ def test_a_board_has_seven_kpis_or_a_reason_and_no_vanity_volume():
     assert codes(*many, boards=(board(*names, reason="the board asked for eight"),)) == []
     assert codes(replace(WIN_RATE, is_vanity=True), boards=(board("win_rate"),)) == ["vanity"]
     assert codes(WIN_RATE, boards=(board("win_rte"),)) == ["unknown_kpi"]
+
+
+def test_a_team_answers_for_five_kpis_or_says_why_it_has_more():
+    """S-97: three to five KPIs per team."""
+    many = [replace(WIN_RATE, id=f"k{number}", team="sales") for number in range(6)]
+    names = [each.id for each in many]
+    team = replace(board(*names), id="sales")
+    assert codes(*many, boards=(replace(team, kpis=tuple(names[:5])),)) == []
+    (found,) = checked(*many, boards=(team,))
+    assert (found.code, found.params["most"], found.level) == ("too_many", 5, "error")
+    assert codes(*many, boards=(replace(team, reason="two teams in one"),)) == []
+
+
+def test_every_team_of_the_shipped_boards_has_three_to_five_and_every_other_board_five_to_seven():
+    shipped = load_catalogue()[0]
+    teams = {versions[-1].team for versions in shipped.kpis.values()}
+    for each in shipped.boards:
+        assert len(each.kpis) in ((3, 4, 5) if each.id in teams else (5, 6, 7)), each.id
 
 
 def test_dimensions_have_labels_and_columns_that_exist():

@@ -1,8 +1,9 @@
 """Contracts: whether what the catalogue defines can be computed, compared and believed.
 
-`check_catalogue` never stops: it gives every problem with its file and line. What only a careful
-definition has (owner, oracle, hypothesis) is an error in the KPIs that come with Cadran, and a
-warning in a project's own.
+`check_catalogue` never stops: it gives every problem with its file and line. Whoever answers for a KPI, how
+often it is looked at and what follows from it make a number a KPI: without them it is refused. What else
+only a careful definition has (oracle, formula) is an error in the KPIs that come with Cadran, and a warning
+in a project's own.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 #: Most KPIs on a board.
 MOST_ON_BOARD = 7
+#: Most KPIs on the board of a team, which answers for each of them.
+MOST_OF_TEAM = 5
+#: What makes a number a KPI.
+GOVERNED = ("owner", "cadence", "hypothesis")
 #: What a contract says beside how to compute it.
 CONTRACT = ("owner", "cadence", "funnel", "hypothesis", "descriptions", "formula", "oracle")
 
@@ -75,17 +80,19 @@ def _texts(kpi: Kpi) -> Iterator[Issue]:
     for language in LANGUAGES:
         if not kpi.names.get(language):
             yield of_kpi(kpi, "missing_name", "{kpi} has no name in {language}.", "names", language=language)
-    level: Level = "warning" if kpi.where.startswith(PROJECT) else "error"
     for key in CONTRACT:
         if not getattr(kpi, key):
-            missing = of_kpi(kpi, "missing_contract", "{kpi} has no {part}.", hint=_advice(key), part=key)
+            level: Level = "warning" if kpi.where.startswith(PROJECT) and key not in GOVERNED else "error"
+            missing = of_kpi(kpi, "missing_contract", "{kpi} has no {part}.", hint=_ADVICE.get(key, ""), part=key)
             yield replace(missing, level=level)
 
 
-def _advice(key: str) -> str:
-    if key == "oracle":
-        return "Write plain SQL that gives the same figure another way: without it nobody can check the number."
-    return ""
+_ADVICE = {
+    "owner": "Name who answers for it.",
+    "cadence": "Say how often it is looked at: daily, weekly, monthly or quarterly.",
+    "hypothesis": "Say what follows when it moves: if it improves, which result improves, and by what way.",
+    "oracle": "Write plain SQL that gives the same figure another way: without it nobody can check the number.",
+}
 
 
 def _versions(versions: Sequence[Kpi]) -> Iterator[Issue]:
@@ -272,13 +279,16 @@ def _board(board: Board, catalogue: Catalogue) -> Iterator[Issue]:
         elif name in catalogue.kpis and catalogue.kpis[name][-1].is_vanity:
             message = "{kpi} is a volume that says nothing of results: it does not belong on the board {board}."
             yield finding("vanity", message, board.where, kpi=name, board=board.id)
-    if len(board.kpis) > MOST_ON_BOARD and not board.reason:
-        yield finding(
-            "too_many",
-            "The board {board} has {n} KPIs; nobody steers by more than {most}.",
-            board.where,
-            hint="Take some off, or say why under `reason`.",
-            board=board.id,
-            n=len(board.kpis),
-            most=MOST_ON_BOARD,
-        )
+    yield from _too_many(board, catalogue)
+
+
+def _too_many(board: Board, catalogue: Catalogue) -> Iterator[Issue]:
+    """A board that nobody can steer by, or a team that answers for more than it can move, without a reason."""
+    is_team = any(versions[-1].team == board.id for versions in catalogue.kpis.values())
+    message, most = "The board {board} has {n} KPIs; nobody steers by more than {most}.", MOST_ON_BOARD
+    if is_team:
+        message, most = "The team {board} has {n} KPIs; nobody answers for more than {most}.", MOST_OF_TEAM
+    n = len(board.kpis)
+    if n > most and not board.reason:
+        hint = "Take some off, or say why under `reason`."
+        yield finding("too_many", message, board.where, hint=hint, board=board.id, n=n, most=most)

@@ -3,6 +3,7 @@
 from cadran.charts.bridge import bridge, driver_name, drivers_table
 from cadran.charts.curve import curve, curve_table
 from cadran.charts.drawing import bars, segment_names, sparkline, strip, trend
+from cadran.charts.fixed import fixed, png
 from cadran.charts.lineage import Node, lineage
 from cadran.charts.scene import Scene, Table, fluid
 from cadran.charts.words import Words
@@ -18,8 +19,10 @@ __all__ = [
     "curve_table",
     "driver_name",
     "drivers_table",
+    "fixed",
     "fluid",
     "lineage",
+    "png",
     "segment_names",
     "sparkline",
     "strip",
