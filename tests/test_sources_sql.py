@@ -194,3 +194,40 @@ def test_a_duckdb_file_that_is_none_is_refused(tmp_path):
     (tmp_path / "crm.duckdb").write_text("not a database at all, whatever its name says")
     with pytest.raises(SourceError, match="cannot be read"):
         inspect_table(f"duckdb:///{tmp_path}/crm.duckdb", "deals")
+
+
+def test_a_select_is_read_like_a_table_from_each_kind_of_database(tmp_path):
+    asked = "SELECT a.id, b.name, a.amount * 0.01 AS amount FROM deals a JOIN names b ON b.id = a.id WHERE a.id > 1;"
+    made = "CREATE TABLE {0} (id int, {1})"
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as duck, sqlite3.connect(tmp_path / "crm.sqlite") as lite:
+        for connection in (duck, lite):
+            connection.execute(made.format("deals", "amount int"))
+            connection.execute(made.format("names", "name text"))
+            connection.execute("INSERT INTO deals VALUES (1, 100), (2, 250)")
+            connection.execute("INSERT INTO names VALUES (1, 'Nord'), (2, 'Sud')")
+    for kind in ("duckdb", "sqlite"):
+        (row,) = rows(f"{kind}:///{tmp_path}/crm.{kind}", asked)
+        assert {**row, "amount": float(row["amount"])} == {"id": 2, "name": "Sud", "amount": 2.5, "_row": 1}
+
+
+@pytest.mark.postgres
+def test_a_select_of_postgresql_keeps_the_types_of_its_columns(deals):
+    asked = "SELECT id, amount, won AND true AS won, closed + 1 AS day, created, raw FROM deals WHERE id = 1"
+    (row,) = rows(deals, asked)
+    assert row == {
+        "id": 1,
+        "amount": Decimal("1234.50"),
+        "won": True,
+        "day": date(2026, 4, 1),
+        "created": datetime(2026, 3, 31, 21, 30, tzinfo=UTC),
+        "raw": '{"a": [1]}',
+        "_row": 1,
+    }
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_select_that_the_database_refuses_says_what_the_database_says(tmp_path, kind):
+    duckdb.connect(str(tmp_path / "x.duckdb")).close()
+    sqlite3.connect(tmp_path / "x.sqlite").close()
+    with pytest.raises(SourceError, match="nowhere"):
+        inspect_table(f"{kind}:///{tmp_path}/x.{kind}", "SELECT * FROM nowhere")

@@ -28,11 +28,15 @@ class Headers:
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Headers:
-        """The headers of a file; of two that fold alike the first is found."""
+        """The headers of a file; of two that fold alike the first is found.
+
+        A header is also found without its underscores: ``stage_name`` is how warehouses write ``StageName``.
+        """
         kept = tuple(name for name in names if name != "_row")
         folded: dict[str, str] = {}
-        for name in kept:
-            folded.setdefault(fold(name), name)
+        for spell in (fold, _joined_up):
+            for name in kept:
+                folded.setdefault(spell(name), name)
         return cls(kept, folded)
 
     def find(self, aliases: Aliases) -> str:
@@ -51,6 +55,10 @@ class Headers:
             near=self.folded.get(near, ""),
             known=", ".join(self.names),
         )
+
+
+def _joined_up(name: str) -> str:
+    return fold(name).replace("_", "")
 
 
 def bind(mapping: Mapping, names: Sequence[str]) -> Bound:
@@ -161,6 +169,8 @@ def _clauses(clauses: tuple[Clause, ...], headers: Headers, where: str) -> tuple
     bound: list[Clause] = []
     for clause in clauses:
         name = headers.find(clause.headers)
+        if not name and clause.optional:
+            continue
         if not name:
             raise headers.missing(clause.headers, where)
         bound.append(replace(clause, headers=(name,)))

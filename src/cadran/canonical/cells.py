@@ -120,7 +120,7 @@ class Cells:
             case "bool":
                 return n.boolean(text)
             case "int":
-                return n.whole(text)
+                return n.whole(text) * int(rule.rule.scale or 1)
             case "money" | "decimal" | "float":
                 number = n.number(walls[name + DIGITS], walls[name + BARE], rule.rule.type, rule.rule.scale)
                 return number * n.whole(walls[name + TIMES]) if rule.times else number

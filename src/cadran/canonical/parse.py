@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 #: Common columns that a mapping may fill; the others are Cadran's own.
 OPEN_COMMON = ("source_url", "created_at", "updated_at", "deleted_at", "merged_into_id", "merged_at", "is_inferred")
 TOP_KEYS = (
-    "name", "system", "connection", "match", "table", "database", "options", "where", "optional", "entities", "extends",
+    "name", "system", "connection", "match", "table", "query", "schema", "database", "options", "where", "optional",
+    "entities", "extends",
 )  # fmt: skip
 ENTITY_KEYS = ("id", "columns", "numbered", "merge", "unpivot", "cell", "when")
 RULE_KEYS = (
@@ -111,9 +112,10 @@ class MappingFile:
             system=system,
             connection=str(record.get("connection") or system),
             table=str(record.get("table") or ""),
+            query=self._query(),
             database=str(record.get("database") or "").removeprefix("env:"),
             options=self._options(),
-            row_filter=self._clauses(record, "where"),
+            row_filter=self._row_filter(),
             entities=entities,
             is_shipped=self.is_shipped,
             where=str(record.place),
@@ -141,6 +143,17 @@ class MappingFile:
         )
         return self._matched(found) if "match" in record else found
 
+    def _query(self) -> str:
+        """The SELECT of the mapping, over the tables of its schema."""
+        schema = str(self.record.get("schema") or "")
+        place = '"' + schema.replace('"', '""') + '".' if schema else ""
+        return str(self.record.get("query") or "").replace("{schema}.", place)
+
+    def _row_filter(self) -> tuple[Clause, ...]:
+        """The filter of rows; one that is shipped also holds for files without its headers."""
+        clauses = self._clauses(self.record, "where")
+        return tuple(replace(clause, optional=self.is_shipped) for clause in clauses)
+
     def _entities(self) -> Record:
         entities = _record(self.record.get("entities"), self.record, "entities")
         if not entities:
@@ -151,7 +164,7 @@ class MappingFile:
         """The mapping with its `match` block; a header there stands for all its aliases."""
         block = self.record.get("match")
         if block is None:
-            if not mapping.table:
+            if not mapping.table and not mapping.query:
                 refuse("The mapping says neither `match` nor `table`.", str(self.record.place))
             return mapping
         block = _record(block, self.record, "match")

@@ -81,11 +81,13 @@ class Clause:
         headers: Aliases of the header.
         values: Folded values; None stands for an empty cell.
         negated: True when the cell must be none of them.
+        optional: True when a file without the header passes.
     """
 
     headers: Aliases
     values: tuple[str | None, ...]
     negated: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ class Mapping:
         files: Globs of file names, without regard to case.
         headers: Headers that must all be there, each a tuple of aliases.
         table: Table of a database, instead of files.
+        query: A SELECT over tables of a database, instead of files; what it reads is shown as `name`.
         database: Name of the environment variable that holds the URL of the database.
         options: How the file is read.
         row_filter: Clauses that a row must pass; other rows are counted as filtered.
@@ -191,6 +194,7 @@ class Mapping:
     files: tuple[str, ...] = ()
     headers: tuple[Aliases, ...] = ()
     table: str = ""
+    query: str = ""
     database: str = ""
     options: Options = field(default_factory=Options)
     row_filter: tuple[Clause, ...] = ()

@@ -112,7 +112,7 @@ def sync_project(project: Project, *, now: datetime, progress: Progress = silent
     for path in export_files(project):
         work.file(path)
     for mapping in work.mappings:
-        if mapping.table:
+        if (mapping.table or mapping.query) and not mapping.is_shipped:
             work.table(mapping)
     return SyncReport(tuple(work.done), tuple(work.issues))
 
@@ -154,9 +154,9 @@ class _Sync:
         try:
             landing = self._landed_table(mapping)
         except CadranError as error:
-            self.issues.append(as_issue(error, mapping.table))
+            self.issues.append(as_issue(error, mapping.table or mapping.name))
             landing = None
-        self.done.append(SyncedFile(mapping.table, landing))
+        self.done.append(SyncedFile(mapping.table or mapping.name, landing))
 
     def _landed(self, path: Path, name: str) -> Landing | None:
         mapping, shape = recognise(path, self.mappings)
@@ -189,10 +189,11 @@ class _Sync:
                 where=mapping.where,
                 name=mapping.database or "database",
             )
-        shape = sql.inspect_table(url, mapping.table)
-        tally = Tally()
-        batches = sql.read_table(url, mapping.table, shape, tally, lambda rows: self.progress(READING, rows, 0))
-        return self._kept(self._info(mapping, shape, mapping.table, self.now.replace(tzinfo=UTC)), batches, tally)
+        asked, tally = mapping.table or mapping.query, Tally()
+        shape = sql.inspect_table(url, asked)
+        batches = sql.read_table(url, asked, shape, tally, lambda rows: self.progress(READING, rows, 0))
+        info = self._info(mapping, shape, mapping.table or mapping.name, self.now.replace(tzinfo=UTC))
+        return self._kept(info, batches, tally)
 
     def _info(self, mapping: Mapping, shape: Shape, name: str, modified: datetime) -> raw.LandingInfo:
         return raw.LandingInfo(

@@ -10,7 +10,7 @@ import psycopg
 import pyarrow as pa
 
 from cadran.errors import SourceError
-from cadran.sources.tables import no_table, quoted
+from cadran.sources.tables import is_query, name_parts, no_table, quoted, relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,17 +42,17 @@ class Postgres:
 
     Args:
         url: Address of the database.
-        names: Parts of the name of the table.
+        table: Its name, with its schema where it has one, or a SELECT.
         where: The table as it may be shown.
 
     Raises:
         SourceError: The server cannot be reached, refuses, or has no such table.
     """
 
-    def __init__(self, url: str, names: Sequence[str], where: str) -> None:
+    def __init__(self, url: str, table: str, where: str) -> None:
         scheme, _, rest = url.partition("://")
         self._url = f"{scheme.partition('+')[0]}://{rest}"
-        self._names, self._where = list(names), where
+        self._table, self._where = table, where
 
     def headers(self) -> list[str]:
         """Names of the columns."""
@@ -66,7 +66,7 @@ class Postgres:
             types = [_arrow(kind, modifier) for _, kind, modifier in columns]
             chosen = ", ".join(_select(name, kind) for (name, _, _), kind in zip(columns, types, strict=True))
             with connection.cursor(name="cadran", binary=True) as cursor:
-                cursor.execute(f"SELECT {chosen} FROM {quoted(self._names)}".encode())
+                cursor.execute(f"SELECT {chosen} FROM {relation(self._table)}".encode())
                 while rows := cursor.fetchmany(size):
                     cells = zip(*rows, strict=True)
                     yield pa.record_batch(
@@ -91,11 +91,24 @@ class Postgres:
             ) from error
 
     def _columns(self, connection: psycopg.Connection[Any]) -> list[tuple[str, str, int]]:
-        found = connection.execute(_COLUMNS, [quoted(self._names)]).fetchall()
+        if is_query(self._table):
+            return _asked(connection, self._table)
+        names = name_parts(self._table)
+        found = connection.execute(_COLUMNS, [quoted(names)]).fetchall()
         if not found:
             known = [name for (name,) in connection.execute(_TABLES).fetchall()]
-            raise no_table(self._names, known, self._where)
+            raise no_table(names, known, self._where)
         return [(str(name), str(kind), int(modifier)) for name, kind, modifier in found]
+
+
+def _asked(connection: psycopg.Connection[Any], query: str) -> list[tuple[str, str, int]]:
+    """The columns of a SELECT: name, type and modifier, as `_COLUMNS` gives them of a table."""
+    described = connection.execute(f"SELECT * FROM {relation(query)} LIMIT 0".encode()).description or []
+    kinds = dict(connection.execute("SELECT oid::bigint, format_type(oid, NULL) FROM pg_type").fetchall())
+    return [
+        (c.name, str(kinds[c.type_code]), -1 if c.precision is None else (c.precision << 16 | (c.scale or 0)) + 4)
+        for c in described
+    ]
 
 
 def _arrow(kind: str, modifier: int) -> pa.DataType:

@@ -55,7 +55,7 @@ def inspect_table(url: str, table: str) -> Shape:
 
     Args:
         url: ``postgresql://user@host/database``, ``duckdb:///file`` or ``sqlite:///file``.
-        table: Its name, with its schema where it has one: ``public.deals``.
+        table: Its name, with its schema where it has one: ``public.deals``; or a SELECT.
 
     Raises:
         SourceError: The database cannot be reached, or has no such table.
@@ -106,12 +106,11 @@ def _rows(engine: _Engine, headers: Sequence[str], tally: Tally, size: int) -> G
 
 def _engine(url: str, table: str) -> _Engine:
     scheme = urlsplit(url).scheme.partition("+")[0]
-    names = tables.name_parts(table)
     if scheme in {"postgresql", "postgres"}:
-        return _postgres(url, names, tables.place(url, table))
+        return _postgres(url, table, tables.place(url, table))
     if scheme in {"duckdb", "sqlite"}:
         path = unquote(urlsplit(url).path.removeprefix("/"))
-        return (_DuckDb if scheme == "duckdb" else _Sqlite)(path, names, tables.place(url, table))
+        return (_DuckDb if scheme == "duckdb" else _Sqlite)(path, table, tables.place(url, table))
     raise SourceError(
         "A database address cannot start with {scheme}.",
         hint="Use {schemes}.",
@@ -121,7 +120,7 @@ def _engine(url: str, table: str) -> _Engine:
     )
 
 
-def _postgres(url: str, names: list[str], where: str) -> _Engine:
+def _postgres(url: str, table: str, where: str) -> _Engine:
     try:
         from cadran.sources.postgres import Postgres  # noqa: PLC0415 - psycopg comes with an extra
     except ImportError as error:
@@ -130,14 +129,15 @@ def _postgres(url: str, names: list[str], where: str) -> _Engine:
             hint="Run: pip install cadran[postgres]",
             where=where,
         ) from error
-    return Postgres(url, names, where)
+    return Postgres(url, table, where)
 
 
 class _DuckDb:
     """A table of a DuckDB file."""
 
-    def __init__(self, path: str, names: list[str], where: str) -> None:
-        self._path, self._names, self._where = path, names, where
+    def __init__(self, path: str, table: str, where: str) -> None:
+        self._path, self._table, self._where = path, table, where
+        self._relation = tables.relation(table)
 
     def headers(self) -> list[str]:
         with closing(self._connect()) as connection:
@@ -147,9 +147,7 @@ class _DuckDb:
         with closing(self._connect()) as connection:
             chosen = ", ".join(_duckdb_column(name, kind) for name, kind in self._columns(connection))
             try:
-                yield from connection.execute(f"SELECT {chosen} FROM {tables.quoted(self._names)}").to_arrow_reader(
-                    size
-                )
+                yield from connection.execute(f"SELECT {chosen} FROM {self._relation}").to_arrow_reader(size)
             except duckdb.Error as error:
                 _fail(error, self._where)
 
@@ -161,13 +159,15 @@ class _DuckDb:
 
     def _columns(self, connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
         try:
-            found = connection.execute(f"DESCRIBE {tables.quoted(self._names)}").fetchall()
+            found = connection.execute(f"DESCRIBE SELECT * FROM {self._relation}").fetchall()
         except duckdb.CatalogException as error:
+            if tables.is_query(self._table):
+                _fail(error, self._where)
             known = connection.execute(
                 "SELECT table_schema || '.' || table_name FROM information_schema.tables"
             ).fetchall()
             raise tables.no_table(
-                self._names, [name.removeprefix("main.") for (name,) in known], self._where
+                tables.name_parts(self._table), [name.removeprefix("main.") for (name,) in known], self._where
             ) from error
         return [(row[0], row[1]) for row in found]
 
@@ -182,28 +182,27 @@ def _duckdb_column(name: str, kind: str) -> str:
 class _Sqlite:
     """A table of an SQLite file: whole and decimal numbers where a column holds nothing else, text otherwise."""
 
-    def __init__(self, path: str, names: list[str], where: str) -> None:
-        self._path, self._names, self._where = path, names, where
+    def __init__(self, path: str, table: str, where: str) -> None:
+        self._path, self._table, self._where = path, table, where
+        self._relation = tables.relation(table)
 
     def headers(self) -> list[str]:
         with closing(self._connect()) as connection:
-            cursor = self._execute(connection, f"SELECT * FROM {tables.quoted(self._names)} LIMIT 0")
+            cursor = self._execute(connection, f"SELECT * FROM {self._relation} LIMIT 0")
             return [item[0] for item in cursor.description]
 
     def batches(self, size: int) -> Iterator[pa.RecordBatch]:
         headers = self.headers()
         with closing(self._connect()) as connection:
             casts = [self._cast(connection, name) for name in headers]
-            cursor = self._execute(connection, f"SELECT * FROM {tables.quoted(self._names)}")
+            cursor = self._execute(connection, f"SELECT * FROM {self._relation}")
             while rows := cursor.fetchmany(size):
                 columns = [cast(cells) for cast, cells in zip(casts, zip(*rows, strict=True), strict=True)]
                 yield pa.record_batch(columns, names=[str(at) for at in range(len(columns))])
 
     def _cast(self, connection: sqlite3.Connection, name: str) -> Callable[[Sequence[object]], pa.Array]:
         column = tables.quoted([name])
-        found = self._execute(
-            connection, f"SELECT DISTINCT typeof({column}) FROM {tables.quoted(self._names)}"
-        ).fetchall()
+        found = self._execute(connection, f"SELECT DISTINCT typeof({column}) FROM {self._relation}").fetchall()
         kinds = {kind for (kind,) in found} - {"null"}
         if kinds == {"integer"}:
             return lambda cells: pa.array(cells, pa.int64())
@@ -221,9 +220,11 @@ class _Sqlite:
         try:
             return connection.execute(statement)
         except sqlite3.Error as error:
-            if "no such table" in str(error):
+            if "no such table" in str(error) and not tables.is_query(self._table):
                 known = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
-                raise tables.no_table(self._names, [name for (name,) in known], self._where) from error
+                raise tables.no_table(
+                    tables.name_parts(self._table), [name for (name,) in known], self._where
+                ) from error
             _fail(error, self._where)
 
 
