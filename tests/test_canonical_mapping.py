@@ -56,7 +56,7 @@ def refused(tmp_path, text):
         ("system: crm", "options: {dates: DYM}", "dates cannot be DYM.", "Did you mean YMD?", 3),
         ("system: crm", "options: {datse: DMY}", "There is no key datse here.", "Did you mean dates?", 3),
         ("system: crm", "where: {Stage: {only: x}}", "A test is a value, a list of values, or {not: value}.", "", 3),
-        ("match: {headers: [Id, Name]}\n", "", "The mapping says neither `match` nor `table`.", "", 1),
+        ("match: {headers: [Id, Name]}\n", "", "The mapping says neither `match`, `table` nor `stream`.", "", 1),
         ("system: crm", "options: {exported_at: tomorrow}", "tomorrow is not a day.", "Write it as 2026-03-31.", 3),
     ],
 )

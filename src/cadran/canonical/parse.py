@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 #: Common columns that a mapping may fill; the others are Cadran's own.
 OPEN_COMMON = ("source_url", "created_at", "updated_at", "deleted_at", "merged_into_id", "merged_at", "is_inferred")
 TOP_KEYS = (
-    "name", "system", "connection", "match", "table", "query", "schema", "database", "options", "where", "optional",
-    "entities", "extends",
+    "name", "system", "connection", "match", "table", "query", "schema", "database", "stream", "options", "where",
+    "optional", "entities", "extends",
 )  # fmt: skip
 ENTITY_KEYS = ("id", "columns", "numbered", "merge", "unpivot", "cell", "when")
 RULE_KEYS = (
@@ -114,6 +114,7 @@ class MappingFile:
             table=str(record.get("table") or ""),
             query=self._query(),
             database=str(record.get("database") or "").removeprefix("env:"),
+            stream=str(record.get("stream") or ""),
             options=self._options(),
             row_filter=self._row_filter(),
             entities=entities,
@@ -164,8 +165,8 @@ class MappingFile:
         """The mapping with its `match` block; a header there stands for all its aliases."""
         block = self.record.get("match")
         if block is None:
-            if not mapping.table and not mapping.query:
-                refuse("The mapping says neither `match` nor `table`.", str(self.record.place))
+            if not (mapping.table or mapping.query or mapping.stream):
+                refuse("The mapping says neither `match`, `table` nor `stream`.", str(self.record.place))
             return mapping
         block = _record(block, self.record, "match")
         _known_keys(block, ("files", "headers"))

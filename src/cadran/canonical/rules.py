@@ -181,6 +181,7 @@ class Mapping:
         table: Table of a database, instead of files.
         query: A SELECT over tables of a database, instead of files; what it reads is shown as `name`.
         database: Name of the environment variable that holds the URL of the database.
+        stream: Stream of a live connection, as ``kind.stream``, instead of files.
         options: How the file is read.
         row_filter: Clauses that a row must pass; other rows are counted as filtered.
         entities: What the rows become; the first entity is what the file is about.
@@ -196,6 +197,7 @@ class Mapping:
     table: str = ""
     query: str = ""
     database: str = ""
+    stream: str = ""
     options: Options = field(default_factory=Options)
     row_filter: tuple[Clause, ...] = ()
     entities: tuple[EntityRule, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -240,7 +240,8 @@ class _Build:
         """The mapping of a landing by its name, or, where it was renamed since, by its headers."""
         known = [mapping for mapping in self.mappings if mapping.name == landing.info.mapping]
         if known:
-            return known[0]
+            # a kind of system may be connected twice: ids begin with the name of the connection
+            return replace(known[0], connection=landing.info.connection) if known[0].stream else known[0]
         found = match(landing.info.file, landing.info.headers, self.mappings)
         return found if found is not None else named(landing.info.mapping, self.mappings)
 

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 from cadran.canonical.mapping import load_mappings, match, names_file, shipped_mappings
 from cadran.config import environment
 from cadran.errors import CadranError, Issue, MappingError
+from cadran.jobs.connect import read_connection
 from cadran.jobs.progress import silent
 from cadran.sources import files, sql
 from cadran.sources.base import ReadOptions, Shape, Tally
+from cadran.sources.live.connection import connections_of
+from cadran.sources.live.kinds import KINDS
+from cadran.sources.live.wire import network
 from cadran.store import raw
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from cadran.canonical.mapping import Mapping
     from cadran.config import Project
     from cadran.jobs.progress import Progress
+    from cadran.sources.live.connection import Connection
+    from cadran.sources.live.wire import Wire
     from cadran.store.raw import Landing
 
 #: What a file of exports may end in.
@@ -88,6 +94,11 @@ class SyncReport:
     issues: tuple[Issue, ...]
 
 
+def utc_now() -> datetime:
+    """The clock of live connections, which are read while it runs on."""
+    return datetime.now(UTC)  # noqa: TID251 - jobs read the clock
+
+
 def mappings_of(project: Project) -> tuple[Mapping, ...]:
     """The mappings of a project, then those that come with Cadran.
 
@@ -97,16 +108,20 @@ def mappings_of(project: Project) -> tuple[Mapping, ...]:
     return (*load_mappings(project.mappings), *shipped_mappings())
 
 
-def sync_project(project: Project, *, now: datetime, progress: Progress = silent) -> SyncReport:
-    """Land every file and table that is new or has changed.
+def sync_project(
+    project: Project, *, now: datetime, progress: Progress = silent, wire: Wire | None = None
+) -> SyncReport:
+    """Land every file, table and live stream that is new or has changed.
 
     Args:
         project: Settings of the company.
         now: UTC instant at which the files are read.
         progress: Told how far the work is.
+        wire: How live connections are reached; over the network by default.
 
     Raises:
         MappingError: A mapping file of the project cannot be used.
+        ConfigError: A connection of the project cannot be used.
     """
     work = _Sync(project, mappings_of(project), now, progress)
     for path in export_files(project):
@@ -114,6 +129,8 @@ def sync_project(project: Project, *, now: datetime, progress: Progress = silent
     for mapping in work.mappings:
         if (mapping.table or mapping.query) and not mapping.is_shipped:
             work.table(mapping)
+    for connection in connections_of(project, KINDS):
+        work.connection(connection, wire or network(utc_now))
     return SyncReport(tuple(work.done), tuple(work.issues))
 
 
@@ -157,6 +174,16 @@ class _Sync:
             self.issues.append(as_issue(error, mapping.table or mapping.name))
             landing = None
         self.done.append(SyncedFile(mapping.table or mapping.name, landing))
+
+    def connection(self, connection: Connection, wire: Wire) -> None:
+        """Land every stream of a live connection, or say why not."""
+        try:
+            run = read_connection(self.project, connection, self.mappings, wire, self.progress)
+        except CadranError as error:
+            self.issues.append(as_issue(error, connection.name))
+            return
+        self.issues += run.issues
+        self.done += [SyncedFile(landing.info.file, landing) for landing in run.landings.values()]
 
     def _landed(self, path: Path, name: str) -> Landing | None:
         mapping, shape = recognise(path, self.mappings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +13,7 @@ from cadran.errors import SourceError
 from cadran.sources.base import BATCH_ROWS, ROW, SHOWN, unique_names
 from cadran.sources.text import Broken, Chunk, open_text
 from cadran.sources.typed import json_text, plain_batch
+from cadran.sources.written import cell, loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +43,7 @@ def json_chunks(path: Path, shape: Shape) -> Iterator[Chunk]:
     chunk = Chunk(1, [])
     for record in _objects(path, shape.encoding):
         if isinstance(record, dict):
-            chunk.rows.append([_cell(record.get(key)) for key in keys])  # type: ignore[misc]
+            chunk.rows.append([cell(record.get(key)) for key in keys])  # type: ignore[misc]
         else:
             if record is not None:
                 chunk.broken[len(chunk.rows)] = Broken("bad_json", _BAD_JSON, record.strip()[:SHOWN])
@@ -72,7 +73,7 @@ def _is_array(start: str) -> bool:
 
 def _array(path: Path, text: str) -> Iterator[dict[str, Any] | str]:
     try:
-        records = json.loads(text, parse_int=_Written, parse_float=_Written)
+        records = loads(text)
     except json.JSONDecodeError as error:
         raise SourceError(
             "This is not valid JSON: {problem}.", where=f"{path.name}:{error.lineno}", problem=error.msg
@@ -83,47 +84,10 @@ def _array(path: Path, text: str) -> Iterator[dict[str, Any] | str]:
 
 def _object(line: str) -> dict[str, Any] | str:
     try:
-        record = json.loads(line, parse_int=_Written, parse_float=_Written)
+        record = loads(line)
     except json.JSONDecodeError:
         return line
     return record if isinstance(record, dict) else line
-
-
-class _Written(float):
-    """A number that remembers how it was written: 1.10 stays 1.10, and a long id keeps its digits."""
-
-    def __new__(cls, text: str) -> Self:
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def _cell(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, _Written):
-        return value.text
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else _nested(value)
-
-
-def _nested(value: Any) -> str:
-    """A list or object as JSON text with its numbers as written."""
-    if isinstance(value, dict):
-        return (
-            "{"
-            + ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {_nested(item)}" for key, item in value.items())
-            + "}"
-        )
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_nested, value)) + "]"
-    return value.text if isinstance(value, _Written) else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Systems that are read through their API, page by page."""
