@@ -15,6 +15,7 @@ from cadran.canonical.settings import Settings
 from cadran.catalogue.load import load_catalogue
 from cadran.catalogue.locks import with_locks
 from cadran.config import load_project
+from cadran.engine.customers import customers
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
 from cadran.engine.query import Context
@@ -25,6 +26,7 @@ from cadran.insights.attribution import attribute
 from cadran.insights.blame import blame_of
 from cadran.insights.columns import values
 from cadran.insights.drivers import drivers_of
+from cadran.insights.economics import economics
 from cadran.insights.judge import read
 from cadran.store.settings import has_state
 from cadran.store.shelf import FileShelf, shelf_of
@@ -38,15 +40,17 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Catalogue, Kpi
     from cadran.config import Project
+    from cadran.engine.customers import CustomerQuery
     from cadran.engine.journeys import JourneyQuery
     from cadran.engine.late import Late
     from cadran.engine.query import KpiQuery, LateQuery, RowQuery
-    from cadran.engine.result import Rows
+    from cadran.engine.result import KpiResult, Rows
     from cadran.errors import Issue
     from cadran.insights.anomalies import Anomalies
     from cadran.insights.attribution import Attribution
     from cadran.insights.blame import Blame
     from cadran.insights.change import Drivers
+    from cadran.insights.economics import Economics
     from cadran.insights.reading import Readings
     from cadran.store.warehouse import Snapshot, SnapshotMeta
 
@@ -179,6 +183,20 @@ class View:
         """
         rules = self.catalogue.attribution
         return attribute(journeys(self.catalogue, query, rules, self._warehouse, self._context()), rules)
+
+    def economics(self, query: CustomerQuery) -> Economics:
+        """What customers are worth and what they cost: stay, lifetime value, acquisition cost, payback by cohort.
+
+        Raises:
+            QueryError: A predicate cannot be read.
+        """
+        context = self._context()
+        found = customers(self.catalogue, query, self._warehouse, context)
+
+        def ask(asked: KpiQuery) -> KpiResult:
+            return answer(self.catalogue, replace(asked, as_of=query.as_of), self._warehouse, context)
+
+        return economics(found, ask, self.project.calendar, query.where)
 
     def within(self, *predicates: str) -> View:
         """A narrower view: only rows that also fulfil these predicates."""

@@ -61,11 +61,20 @@ class Retention:
         """
         fades = (1 + discount) ** (-np.arange(months) / 12)
         each = _survival(self.alpha, self.beta, months)[:, :-1] @ fades
+        value = float(self.weight @ each) if self.n >= FEWEST else None
+        return Lifetime(value, self._between(each, level), self.n)
+
+    def kept(self, months: int, *, level: float = 0.95) -> tuple[float, Interval]:
+        """Share of customers that are left after some months, in [0, 1], and where it lies."""
+        each = _survival(self.alpha, self.beta, months)[:, -1]
+        return float(self.weight @ each), self._between(each, level)
+
+    def _between(self, each: NDArray[np.float64], level: float) -> Interval:
+        """Where a figure lies that has one value on each grid point."""
         order = np.argsort(each)
         reached = np.cumsum(self.weight[order])
         low, high = (float(each[order][np.searchsorted(reached, edge)]) for edge in ((1 - level) / 2, (1 + level) / 2))
-        value = float(self.weight @ each) if self.n >= FEWEST else None
-        return Lifetime(value, Interval(low, high, level), self.n)
+        return Interval(low, high, level)
 
 
 @dataclass(frozen=True)
