@@ -24,9 +24,10 @@ REPORT = ROOT / "docs" / "evaluation.md"
 START, END = "<!-- {name} -->", "<!-- end of {name} -->"
 HEAD = """# Evaluation
 
-Written by `make evaluate`: Cadran's figure beside baselines, on simulated worlds whose truth is known and on real
-data, in the same run. Lines without a target are shown for what they tell. Read
-the notes: a model can learn a simulator's habits.
+Written by `make evaluate`: each line is a figure of Cadran beside a baseline, measured in the same run or as published
+for the same question, on simulated worlds whose truth is known. A line with a target fails the run when it misses it;
+a line without one is shown for what it tells. Read the notes: a model can learn a simulator's habits.
+
 """
 
 
@@ -69,13 +70,11 @@ def write(name: str, about: str, lines: list[Line], seed: int) -> None:
     rows = "".join(_row(line) for line in lines)
     table = f"| measured | Cadran | baseline | target | met | note |\n|---|---|---|---|---|---|\n{rows}"
     section = f"{start}\n## {about.splitlines()[0]}\n\nSeed {seed}.\n\n{table}{end}\n"
-    text = REPORT.read_text(encoding="utf-8") if REPORT.exists() else HEAD
-    if start in text:
-        before, _, rest = text.partition(start)
-        text = before + section + rest.partition(end)[2].lstrip("\n")
-    else:
-        text = text.rstrip("\n") + "\n\n" + section
-    REPORT.write_text(text, encoding="utf-8")
+    text = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
+    sections = text[text.find("<!--") :] if "<!--" in text else ""
+    before, _, rest = sections.partition(start)
+    parts = [before, section, rest.partition(end)[2]]
+    REPORT.write_text(HEAD + "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n", encoding="utf-8")
 
 
 def _row(line: Line) -> str:

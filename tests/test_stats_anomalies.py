@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cadran.stats.anomalies import FEWEST, benjamini_hochberg, expected_range, pooled_p, replays, scan
+from cadran.stats.anomalies import FEWEST, benjamini_hochberg, expected_total, pooled_p, replays, scan
 from cadran.stats.evidence import LOOK, Watch
 from cadran.stats.weekly import Weekly
 
@@ -152,6 +152,15 @@ def test_p_values_are_shares_of_usual_weeks_and_finds_follow_the_step_up_rule():
 def test_the_expected_range_holds_what_comes():
     rng = np.random.default_rng(12)
     series = counts(rng.uniform(3, 40, (200, 1)) * np.ones((200, WEEKS)), rng)
-    low, high = expected_range(Watch(series, 100).outlook(100, 8), None, level=0.8)
-    seen = series.values[:, 100:108]
-    assert np.mean((low <= seen) & (seen <= high)) == pytest.approx(0.8, abs=0.04)
+    outlook = Watch(series, 100).outlook(100, 8)
+    places = [(at, np.array([week])) for at in range(200) for week in range(100, 108)]
+    told = [expected_total(series, outlook, at, weeks, 100, level=0.8) for at, weeks in places]
+    assert np.mean([low <= value <= high for value, _, low, high in told]) == pytest.approx(0.8, abs=0.04)
+
+
+def test_nothing_at_all_may_be_within_the_range_of_few_cases():
+    """No range on a scale that keeps it above 0 could say so."""
+    rng = np.random.default_rng(12)
+    series = counts(np.full((30, WEEKS), 0.6), rng)
+    outlook = Watch(series, 100).outlook(100, 8)
+    assert all(expected_total(series, outlook, at, np.array([107]), 100)[2] == 0 for at in range(30))

@@ -8,10 +8,9 @@ to be believed. Benjamini and Hochberg's rule then bounds the share of false fin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy import stats
 
 from cadran.stats.evidence import FACTORS, LOOK, Watch
 from cadran.stats.weekly import YEAR
@@ -155,32 +154,56 @@ def benjamini_hochberg(p: np.ndarray, level: float) -> np.ndarray:
     return found
 
 
-def expected_range(outlook: Outlook, cases: np.ndarray | None, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Where each week of counts, or hits of rates, is expected to lie.
+def expected_total(
+    series: Weekly, outlook: Outlook, at: int, weeks: np.ndarray, start: int, *, level: float = 0.95
+) -> tuple[float, float, float, float]:
+    """What some weeks of one series gave together, and where that was expected to lie.
 
     Args:
-        outlook: What is expected.
-        cases: Denominators of rates; None for counts.
+        series: The series; sums in units.
+        outlook: What was expected of them.
+        at: The series that is meant, by place.
+        weeks: The weeks, by place.
+        start: First week of the outlook.
         level: Coverage in (0, 1).
 
     Returns:
-        Lower and upper edges, by series and week; mid-probability edges, since counts are whole.
+        Sum, expected sum, and the lower and upper edge of its range; shares of the cases for rates.
     """
+    mean, noise = outlook.mean[at, weeks - start], outlook.noise[at, weeks - start]
+    value, doubt = float(series.values[at, weeks].sum()), float(outlook.spread[at])
+    if series.kind == "rate" and series.cases is not None:
+        cases = series.cases[at, weeks]
+        n = max(float(cases.sum()), 1.0)
+        share = float(np.clip((mean * cases).sum() / n, 1e-6, 1 - 1e-6))
+        variance = float((cases * mean * (1 - mean) * (1 + np.maximum(cases - 1, 0) * noise)).sum())
+        variance += doubt * (n * share * (1 - share)) ** 2
+        # the beta-binomial of that mean and variance
+        alike = (variance / (n * share * (1 - share)) - 1) / max(n - 1, 1)
+        size = 1 / min(max(alike, 1e-6), 0.9) - 1
+        low, high = _edges(_law("betabinom", round(n), share * size, (1 - share) * size), level)
+        return value / n, share, low / n, high / n
+    expected = max(float(mean.sum()), 1e-6)
+    variance = float((mean + noise * mean**2).sum()) + doubt * expected**2
+    # the negative binomial of that mean and variance
+    size = expected**2 / max(variance - expected, 1e-6)
+    return value, expected, *_edges(_law("nbinom", size, size / (size + expected)), level)
+
+
+def _law(name: str, *parameters: float) -> Any:
+    """A distribution; its library takes half a second to load, which only what tells changes needs."""
+    from scipy import stats  # noqa: PLC0415
+
+    return getattr(stats, name)(*parameters)
+
+
+def _edges(law: Any, level: float) -> tuple[float, float]:
+    """Mid-probability edges, since counts are whole: one belongs to the range when half of its probability does."""
     tail = (1 - level) / 2
-    doubt = outlook.spread[:, None]
-    if cases is None:
-        noise = outlook.noise + np.expm1(doubt)
-        size = 1 / noise
-        law = stats.nbinom(size, size / (size + outlook.mean))
-    else:
-        p = np.clip(outlook.mean, 1e-6, 1 - 1e-6)
-        noise = np.clip(outlook.noise + doubt * p * (1 - p), 1e-6, 0.9)
-        law = stats.betabinom(np.maximum(cases, 0).astype(int), p * (1 / noise - 1), (1 - p) * (1 / noise - 1))
-    low, high = law.ppf(tail), law.ppf(1 - tail)
-    # an edge belongs to the range when at least half of its probability does
-    low = low + (law.cdf(low) - law.pmf(low) / 2 < tail)
-    high = high - (law.cdf(high) - law.pmf(high) / 2 > 1 - tail)
-    return low, np.maximum(high, low)
+    low, high = float(law.ppf(tail)), float(law.ppf(1 - tail))
+    low += law.cdf(low) - law.pmf(low) / 2 < tail
+    high -= law.cdf(high) - law.pmf(high) / 2 > 1 - tail
+    return low, max(high, low)
 
 
 class _Watched:
@@ -192,7 +215,7 @@ class _Watched:
         null = watch.path(usual_weeks)
         now = watch.evidence(week)
         self._outlook = watch.outlook(week - LOOK + 1, LOOK)
-        self._units = watch.units
+        self._units, self._scaled = watch.units, watch.scaled
         self.can_tell = judgeable(series, self._outlook, week)
         kept = null[self.can_tell][series.known[self.can_tell][:, usual_weeks]]
         self.p = pooled_p(now, kept)
@@ -203,27 +226,11 @@ class _Watched:
         back = int(self._back[at])
         since = self.week - back + 1
         kept = np.flatnonzero(self.series.known[at, since : self.week + 1])
-        value, expected, deviation = self._totals(at, since + kept, LOOK - back + kept)
-        low, high = _edges(expected, deviation, 1.0 if self.series.kind == "rate" else None)
+        told = expected_total(self._scaled, self._outlook, at, since + kept, self.week - LOOK + 1)
+        value, expected, low, high = (float(self._units[at]) * each for each in told)
         seen = self.series.values[at, since + kept]
         shape = _shape(seen, is_slow=bool(self._is_slow[at]))
         return Change(at, p, is_raised, shape, since, value, expected, low, high, value / expected if expected else 1.0)
-
-    def _totals(self, at: int, weeks: np.ndarray, ahead: np.ndarray) -> tuple[float, float, float]:
-        """What some weeks of a series gave, what was expected of them, and its standard deviation."""
-        outlook = self._outlook
-        mean, noise = outlook.mean[at, ahead], outlook.noise[at, ahead]
-        value = float(self.series.values[at, weeks].sum())
-        if self.series.kind == "rate" and self.series.cases is not None:
-            cases = self.series.cases[at, weeks]
-            total, hits = max(float(cases.sum()), 1.0), float((mean * cases).sum())
-            variance = float((cases * mean * (1 - mean) * (1 + np.maximum(cases - 1, 0) * noise)).sum())
-            variance += float(outlook.spread[at]) * (hits * (1 - hits / total)) ** 2
-            return value / total, hits / total, variance**0.5 / total
-        expected = float(mean.sum())
-        variance = float((mean + noise * mean**2).sum()) + float(outlook.spread[at]) * expected**2
-        unit = float(self._units[at])
-        return value, expected * unit, variance**0.5 * unit
 
 
 def _onsets(usual: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -248,16 +255,6 @@ def _ramp(usual: np.ndarray, moved: np.ndarray, back: int) -> np.ndarray:
             total += (moved[:, at, near] if near < factors.size else usual[:, at]) - usual[:, at]
         best = np.maximum(best, total)
     return best
-
-
-def _edges(mean: float, deviation: float, most: float | None) -> tuple[float, float]:
-    """A 95 % range on the log scale, which keeps it positive, of a given mean and deviation."""
-    if mean <= 0:
-        return 0.0, 0.0
-    sigma = float(np.sqrt(np.log1p((deviation / mean) ** 2)))
-    middle = np.log(mean) - sigma**2 / 2
-    low, high = float(np.exp(middle - 1.96 * sigma)), float(np.exp(middle + 1.96 * sigma))
-    return low, min(high, most) if most is not None else high
 
 
 def _shape(seen: np.ndarray, *, is_slow: bool) -> Shape:

@@ -64,9 +64,14 @@ class Watch:
         return self._models[0].gains(week)
 
     @property
+    def scaled(self) -> Weekly:
+        """The series; sums divided by their units."""
+        return self._models[0].expectation.series
+
+    @property
     def units(self) -> np.ndarray:
         """What the sums of each series were divided by; ones for other kinds."""
-        scaled, own = self._models[0].expectation.series.values.sum(axis=1), self.series.values.sum(axis=1)
+        scaled, own = self.scaled.values.sum(axis=1), self.series.values.sum(axis=1)
         return np.asarray(np.divide(own, scaled, out=np.ones_like(own, dtype=float), where=scaled > 0))
 
 
