@@ -130,7 +130,7 @@ def conversion(cohort: Ages, past: Ages, *, horizon: int, level: float = 0.95) -
     unknown = float(np.max(still_open[hazards.at_risk == 0], initial=0.0))
     share = float((converted.sum() + pending @ chance[:horizon]) / cohort.n)
     is_known = unknown <= MOST_UNKNOWN
-    curve = _own_curve(cohort, horizon)
+    curve = _own_curve(cohort.n, converted, ended, waiting)
     return Conversion(
         horizon=horizon,
         n=cohort.n,
@@ -221,12 +221,10 @@ def _interval(share: float, n: int, variance: float, level: float) -> Interval:
     return score_interval(share, cases, level=level)
 
 
-def _own_curve(cohort: Ages, horizon: int) -> Incidence:
+def _own_curve(n: int, converted: Array, ended: Array, waiting: Array) -> Incidence:
     """The cohort's own curve up to the horizon; what happened later was still open there."""
-    converted, ended, waiting = (
-        _by_age(cohort.ages, part, horizon) for part in (cohort.converted, cohort.ended, cohort.open)
-    )
-    waiting[horizon] += cohort.n - converted.sum() - ended.sum() - waiting.sum()
+    waiting = waiting.copy()
+    waiting[-1] += n - converted.sum() - ended.sum() - waiting.sum()
     some = np.flatnonzero(converted + ended + waiting)
     parts = [part[some].astype(int).tolist() for part in (converted, ended, waiting)]
     return cumulative_incidence([float(age) for age in some], *parts)

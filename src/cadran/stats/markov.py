@@ -55,8 +55,7 @@ def markov_credit(journeys: Journeys, *, order: int = 1) -> Credit:
         ValueError: Another order.
     """
     chain = markov_chain(journeys, order=order)
-    effect = removal_effects(chain, chain.wins)
-    worth = removal_effects(chain, chain.worth)
+    effect, worth = removal_effects(chain, np.column_stack([chain.wins, chain.worth])).T
     wins = _shares(effect) * float(journeys.won.sum())
     return Credit(f"markov_{order}", wins, _shares(worth) * float(journeys.value.sum()))
 
@@ -92,29 +91,34 @@ def markov_chain(journeys: Journeys, *, order: int = 1) -> Chain:
 
 
 def removal_effects(chain: Chain, gain: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of the expected gain that is lost without each channel, shape (n_channels,), in [0, 1].
+    """Share of the expected gain that is lost without each channel, in [0, 1].
 
     Args:
         chain: The chain.
-        gain: shape (n_states,), expected gain of the next step out of each state.
+        gain: shape (n_states,) or (n_states, n_gains), expected gain of the next step out of each state.
+
+    Returns:
+        shape (n_channels,) or (n_channels, n_gains); 0 where nothing is gained.
     """
     whole = _from_start(chain.steps, gain)
-    effects = np.zeros(chain.members.shape[1])
-    if whole <= 0:
+    effects = np.zeros((chain.members.shape[1], *gain.shape[1:]))
+    if not (whole > 0).any():
         return effects
-    for channel in range(effects.size):
+    for channel in range(len(effects)):
         keep = np.flatnonzero(~chain.members[:, channel])
         if keep.size < chain.wins.size:
-            effects[channel] = 1 - _from_start(chain.steps[keep][:, keep], gain[keep]) / whole
+            left = _from_start(chain.steps[keep][:, keep], gain[keep])
+            effects[channel] = np.where(whole > 0, 1 - left / np.where(whole > 0, whole, 1), 0)
     return effects
 
 
-def _from_start(steps: sparse.csc_matrix, gain: NDArray[np.float64]) -> float:
-    """Expected gain of a walk from state 0: solves ``(I − Q) h = r``."""
-    size = gain.size
+def _from_start(steps: sparse.csc_matrix, gain: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Expected gains of a walk from state 0: solves ``(I − Q) h = r``."""
+    size = len(gain)
     if size == 1:
-        return float(gain[0])
-    return float(linalg.splu((sparse.identity(size, format="csc") - steps).tocsc()).solve(gain)[0])
+        return gain[0]
+    solved = linalg.splu((sparse.identity(size, format="csc") - steps).tocsc()).solve(gain)
+    return np.asarray(solved[0], dtype=np.float64)
 
 
 def _states(journeys: Journeys, order: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

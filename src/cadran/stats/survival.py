@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +62,9 @@ def median_duration(
         return None
     if n_ended == 0:
         return Median(None, None, None, n, 0)
+    # half a second to load, which only what measures times needs
+    from scipy import stats  # noqa: PLC0415
+
     over = np.repeat(np.asarray(times, dtype=float), np.asarray(ended, dtype=int))
     open_ = np.repeat(np.asarray(times, dtype=float), np.asarray(censored, dtype=int))
     survival = stats.ecdf(stats.CensoredData(uncensored=over, right=open_)).sf
