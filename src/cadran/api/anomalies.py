@@ -7,17 +7,16 @@ from decimal import Decimal  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, ConfigDict
 
 from cadran.api.caller import Caller, caller
+from cadran.api.document import Document
 from cadran.engine.query import from_params
 from cadran.insights.anomalies_record import anomalies_record
 
 
-class AnomalyOut(BaseModel):
+class AnomalyOut(Document):
     """One KPI in one segment; those of a `group` moved together; `where` keeps the rows."""
 
-    model_config = ConfigDict(frozen=True)
     group: int
     kpi: str
     segment: dict[str, str | None]
@@ -35,19 +34,17 @@ class AnomalyOut(BaseModel):
     where: list[str]
 
 
-class MissingOut(BaseModel):
+class MissingOut(Document):
     """A table of which the last days have not come; its KPIs are not judged."""
 
-    model_config = ConfigDict(frozen=True)
     entity: str
     since: date
     kpis: list[str]
 
 
-class AnomaliesOut(BaseModel):
+class AnomaliesOut(Document):
     """What is out of its range in one week; of what is raised at most the share `level` is chance."""
 
-    model_config = ConfigDict(frozen=True)
     week_start: date
     week_end: date
     n_series: int

@@ -7,35 +7,32 @@ from decimal import Decimal  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, ConfigDict
 
 from cadran.api.caller import Caller, caller
+from cadran.api.document import Document
 from cadran.engine.journeys import JourneyQuery
 from cadran.i18n import say
 
 
-class ShareOut(BaseModel):
+class ShareOut(Document):
     """What one label gets by one model."""
 
-    model_config = ConfigDict(frozen=True)
     value: Decimal
     wins: float
 
 
-class CreditOut(BaseModel):
+class CreditOut(Document):
     """One label by every model, with the range over them."""
 
-    model_config = ConfigDict(frozen=True)
     label: str
     shares: dict[str, ShareOut]
     low: Decimal
     high: Decimal
 
 
-class AttributionOut(BaseModel):
+class AttributionOut(Document):
     """Credited revenue: the column of every model sums to `value`."""
 
-    model_config = ConfigDict(frozen=True)
     rows: list[CreditOut]
     models: list[str]
     default: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from cadran.api.document import Document
 
 
-class BlamedOut(BaseModel):
+class BlamedOut(Document):
     """One cell that may be to blame; `where` keeps its rows."""
 
-    model_config = ConfigDict(frozen=True)
     segment: dict[str, str | None]
     n: int
     rate: float
@@ -18,10 +17,9 @@ class BlamedOut(BaseModel):
     is_cause: bool
 
 
-class BlameOut(BaseModel):
+class BlameOut(Document):
     """What explains a change of a rate; `cause` is null where nothing tells, and `reason` says so."""
 
-    model_config = ConfigDict(frozen=True)
     kpi: str
     version: str
     period_start: str

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from cadran.api.caller import Caller, caller
+from cadran.api.document import Document
 from cadran.insights.decision import track_record
 from cadran.insights.decision_record import decision_record
 from cadran.jobs.decisions import decisions as recorded
 from cadran.period import local_day
 
 
-class DecisionOut(BaseModel):
+class DecisionOut(Document):
     """A decision with what it was measured to have changed; rates in 0..1, null where nothing was measured."""
 
-    model_config = ConfigDict(frozen=True)
     id: int
     title: str
     owner: str
@@ -50,10 +50,10 @@ class DecisionOut(BaseModel):
     snapshot: str | None
 
 
-class TrackRecordOut(BaseModel):
+class TrackRecordOut(Document):
     """How well expectations turned out."""
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    model_config = ConfigDict(from_attributes=True)
     n_measured: int
     n_effect: int
     n_opposite: int
@@ -64,10 +64,9 @@ class TrackRecordOut(BaseModel):
     median_ratio: float | None
 
 
-class DecisionsOut(BaseModel):
+class DecisionsOut(Document):
     """Every decision, oldest first, and how well the team predicts."""
 
-    model_config = ConfigDict(frozen=True)
     decisions: list[DecisionOut]
     record: TrackRecordOut
 
@@ -77,7 +76,7 @@ def decisions(request: Request, who: Annotated[Caller, Depends(caller)]) -> Deci
     project = who.view.project
     clock = request.app.state.clock
     now = clock() if clock else who.view.meta.known_at
-    today = local_day(now.replace(tzinfo=UTC), project.zone)
+    today = local_day(now, project.zone)
     found = recorded(project)
     return DecisionsOut(
         decisions=[DecisionOut.model_validate(decision_record(each, today, who.language)) for each in found],

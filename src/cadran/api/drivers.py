@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
+from cadran.api.document import Document
 from cadran.insights.change_record import change_record
 
 if TYPE_CHECKING:
     from cadran.insights.change import Drivers
 
 
-class DriverOut(BaseModel):
+class DriverOut(Document):
     """One factor, movement, part or segment, with what it adds to the change."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     unit: str
@@ -29,10 +26,8 @@ class DriverOut(BaseModel):
     weight_now: float | None
 
 
-class DriversOut(BaseModel):
+class DriversOut(Document):
     """Why a KPI moved between two periods; the contributions add up to `change` exactly."""
-
-    model_config = ConfigDict(frozen=True)
 
     kpi: str
     version: str

@@ -6,18 +6,17 @@ from datetime import date, datetime  # noqa: TC003 - pydantic reads the annotati
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from pydantic import BaseModel, ConfigDict
 
 from cadran.api.caller import Caller, caller
+from cadran.api.document import Document
 from cadran.engine.query import KpiQuery, LateQuery
 from cadran.insights.late import document
 from cadran.period import parse_grain
 
 
-class LateChangeOut(BaseModel):
+class LateChangeOut(Document):
     """A row that adds another amount to one part of a figure than it did; amounts are decimals as text."""
 
-    model_config = ConfigDict(frozen=True)
     kpi: str
     period_start: date
     period_end: date
@@ -34,10 +33,9 @@ class LateChangeOut(BaseModel):
     learnt_to: datetime | None
 
 
-class LateFigureOut(BaseModel):
+class LateFigureOut(Document):
     """One figure as known on the earlier day and on the later one."""
 
-    model_config = ConfigDict(frozen=True)
     period_start: date
     period_end: date
     segment: dict[str, str | None]
@@ -45,10 +43,9 @@ class LateFigureOut(BaseModel):
     new: dict[str, Any] | None
 
 
-class LateOut(BaseModel):
+class LateOut(Document):
     """The rows that entered, left or changed a KPI's figures between two days of knowledge."""
 
-    model_config = ConfigDict(frozen=True)
     kpi: str
     currency: str
     since: datetime

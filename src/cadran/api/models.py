@@ -6,8 +6,7 @@ from datetime import date, datetime  # noqa: TC003 - pydantic reads the annotati
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from cadran.api.document import Document
 from cadran.i18n import say
 from cadran.insights.expected import summary
 
@@ -22,11 +21,7 @@ if TYPE_CHECKING:
 Value = int | float | Decimal | None
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Problem(_Model):
+class Problem(Document):
     """What stopped, who can fix it being told by `code` and `hint`."""
 
     type: str = "about:blank"
@@ -38,7 +33,7 @@ class Problem(_Model):
     where: str = ""
 
 
-class Health(_Model):
+class Health(Document):
     """Whether the figures can be read, and how fresh they are."""
 
     status: Literal["ok"]
@@ -47,7 +42,7 @@ class Health(_Model):
     issues: int
 
 
-class TargetOut(_Model):
+class TargetOut(Document):
     """A level to reach."""
 
     value: Decimal
@@ -57,7 +52,7 @@ class TargetOut(_Model):
     end: date | None
 
 
-class BenchmarkOut(_Model):
+class BenchmarkOut(Document):
     """What others reach, with how far it can be believed."""
 
     low: Decimal | None
@@ -70,7 +65,7 @@ class BenchmarkOut(_Model):
     note: str
 
 
-class KpiBrief(_Model):
+class KpiBrief(Document):
     """A KPI in the list of all."""
 
     id: str
@@ -110,7 +105,7 @@ class Contract(KpiBrief):
     oracle: str
 
 
-class ChangeOut(_Model):
+class ChangeOut(Document):
     """The difference with an earlier period."""
 
     start: date
@@ -122,7 +117,7 @@ class ChangeOut(_Model):
     version: str
 
 
-class CurvePoint(_Model):
+class CurvePoint(Document):
     """A cohort and past cases at one age: shares in 0..1, null where nobody was watched."""
 
     age: int
@@ -133,7 +128,7 @@ class CurvePoint(_Model):
     past: float | None
 
 
-class CurveOut(_Model):
+class CurveOut(Document):
     """How a cohort converts as it ages, and what is expected of it."""
 
     horizon_days: int
@@ -153,7 +148,7 @@ class CurveOut(_Model):
     points: list[CurvePoint]
 
 
-class ReadingOut(_Model):
+class ReadingOut(Document):
     """One figure, judged."""
 
     kpi: str
@@ -184,7 +179,7 @@ class ReadingOut(_Model):
     notes: list[str]
 
 
-class IssueOut(_Model):
+class IssueOut(Document):
     """A finding about the data."""
 
     code: str
@@ -195,7 +190,7 @@ class IssueOut(_Model):
     n_rows: int
 
 
-class Answer(_Model):
+class Answer(Document):
     """The readings that answer a question."""
 
     currency: str
@@ -208,7 +203,7 @@ class Answer(_Model):
     sql: list[str]
 
 
-class RowsOut(_Model):
+class RowsOut(Document):
     """The rows behind a number."""
 
     columns: list[str]

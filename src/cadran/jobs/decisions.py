@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -106,7 +106,7 @@ def decide(project: Project, view: View, plan: Plan, *, now: datetime, person: s
         QueryError: Its effect could not be measured, or its window is over: it would not be declared before.
         StoreError: The application database cannot be used.
     """
-    today = local_day(now.replace(tzinfo=UTC), project.zone)
+    today = local_day(now, project.zone)
     if today >= plan.after.end:
         raise QueryError(
             "The window ended on {end}, before the decision was recorded on {day}.",
@@ -151,7 +151,7 @@ def measure_due(project: Project, view: View, *, now: datetime) -> tuple[Decisio
     Raises:
         StoreError: The application database cannot be used.
     """
-    today = local_day(now.replace(tzinfo=UTC), project.zone)
+    today = local_day(now, project.zone)
     archive = open_archive(project)
     found = []
     for row in archive.decisions():

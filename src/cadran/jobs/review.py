@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from cadran.errors import QueryError, did_you_mean
@@ -54,8 +53,8 @@ def review(project: Project, view: View, team: str, *, now: datetime, fresh: boo
     kept = archive.reviews(board.id)
     if kept and kept[-1]["snapshot"] == view.meta.name and not fresh:
         return kept[-1]
-    today = local_day(now.replace(tzinfo=UTC), project.zone)
-    known = local_day(view.meta.known_at.replace(tzinfo=UTC), project.zone)
+    today = local_day(now, project.zone)
+    known = local_day(view.meta.known_at, project.zone)
     mine = [row for row in archive.actions(is_open=True) if row["team"] == board.id and row["due_on"] >= today]
     prepare = Prepare(view.catalogue, project.calendar, known, view.ask_all, view.drivers)
     found = prepare.agenda(board.kpis, frozenset(row["kpi"] for row in mine))
@@ -105,7 +104,7 @@ def act(project: Project, item: int, *, text: str, owner: str, due_on: date, now
         QueryError: There is no such item, or it has ended; or the deadline lies in the past.
         StoreError: The application database cannot be used.
     """
-    today = local_day(now.replace(tzinfo=UTC), project.zone)
+    today = local_day(now, project.zone)
     if due_on < today:
         raise QueryError("The deadline {day} is over.", hint="Give a later --due.", where="--due", day=due_on)
     return open_archive(project).act(item, {"text": text, "owner": owner, "due_on": due_on}, now)
@@ -204,7 +203,7 @@ def _document(item: Item, language: str) -> Row:
 def _returned(archive: Archive, catalogue: Catalogue, board: Board, today: date, language: str) -> Row:
     """What comes back by itself: actions past their deadline, and decisions whose day passed without a measure."""
     overdue = [row for row in archive.actions(overdue_on=today) if row["team"] == board.id]
-    teams = {name: versions[-1].team for name, versions in catalogue.kpis.items()}
+    teams = {kpi.id: kpi.team for kpi in catalogue.newest()}
     decisions = [decision_of(row) for row in archive.decisions()]
     mine = [each for each in decisions if each.plan.kpi in board.kpis or teams.get(each.plan.kpi) == board.id]
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cadran.catalogue.locks import lock_of_row, target_row
@@ -49,7 +49,7 @@ def suggest_targets(view: View, name: str, *, by: Sequence[str] = (), grain: Gra
     """
     kpi, calendar = view.kpi(name), view.project.calendar
     # the period that is running is the next to aim at; its figures so far are none of the past
-    coming = calendar.containing(local_day(view.meta.known_at.replace(tzinfo=UTC), view.project.zone), grain)
+    coming = calendar.containing(local_day(view.meta.known_at, view.project.zone), grain)
     start = coming.start
     for _ in range(PAST):
         start = calendar.containing(start - timedelta(days=1), grain).start
@@ -112,7 +112,7 @@ def lock_targets(  # noqa: PLR0913 - what a lock says
         QueryError: The campaign has started, a KPI has no target, or its targets are locked already.
         StoreError: The application database cannot be used.
     """
-    today = local_day(now.replace(tzinfo=UTC), project.zone)
+    today = local_day(now, project.zone)
     if span.start <= today:
         raise QueryError(
             "The campaign started on {start}: a target is agreed before.",
