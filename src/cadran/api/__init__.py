@@ -118,7 +118,7 @@ def health(who: Annotated[Caller, Depends(caller)]) -> models.Health:
 
 def kpis(who: Annotated[Caller, Depends(caller)]) -> list[models.KpiBrief]:
     """Every KPI, in the order of the catalogue."""
-    return [models.brief(versions[-1], who.language) for versions in who.view.catalogue.kpis.values()]
+    return [models.brief(kpi, who.language) for kpi in who.view.catalogue.newest()]
 
 
 def contract(name: str, who: Annotated[Caller, Depends(caller)]) -> models.Contract:

@@ -284,7 +284,7 @@ def _board(board: Board, catalogue: Catalogue) -> Iterator[Issue]:
 
 def _too_many(board: Board, catalogue: Catalogue) -> Iterator[Issue]:
     """A board that nobody can steer by, or a team that answers for more than it can move, without a reason."""
-    is_team = any(versions[-1].team == board.id for versions in catalogue.kpis.values())
+    is_team = any(kpi.team == board.id for kpi in catalogue.newest())
     message, most = "The board {board} has {n} KPIs; nobody steers by more than {most}.", MOST_ON_BOARD
     if is_team:
         message, most = "The team {board} has {n} KPIs; nobody answers for more than {most}.", MOST_OF_TEAM

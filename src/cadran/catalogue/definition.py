@@ -378,6 +378,14 @@ class Catalogue:
     attribution: AttributionRules = field(default_factory=AttributionRules)
     drivers: Mapping[str, Driving] = field(default_factory=dict)
 
+    def newest(self) -> list[Kpi]:
+        """The newest version of every KPI, in order."""
+        return [versions[-1] for versions in self.kpis.values()]
+
+    def title(self, name: str, language: str) -> str:
+        """What a KPI is called in that language; its id when it is not defined."""
+        return self.kpis[name][-1].name(language) if name in self.kpis else name
+
     def kpi(self, name: str, on: date | None = None) -> Kpi:
         """The version of a KPI that counts on a day, or its newest.
 

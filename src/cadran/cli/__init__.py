@@ -17,7 +17,7 @@ from cadran import __version__
 from cadran.cli.decisions import decide, decisions
 from cadran.cli.definitions import export, handbook, select
 from cadran.cli.economics import economics
-from cadran.cli.options import Output, ask_options, folder_option, opened, output_options, question
+from cadran.cli.options import DAY, Output, ask_options, folder_option, opened, output_options, question
 from cadran.cli.review import act, actions, review
 from cadran.cli.setup import setup
 from cadran.cli.targets import targets
@@ -208,8 +208,7 @@ def anomalies(ids: Sequence[str], project: Path, output: Output, **asked: Any) -
     """Find what is out of its usual range in the last whole week: every KPI by segment, channel, stage and owner."""
     workspace = opened(project, output)
     view = workspace.view()
-    words = {"grain": None, "from_": None, "compare": None, "trailing": None, **asked}
-    output.anomalies(view.anomalies(question(ids, words)), view)
+    output.anomalies(view.anomalies(question(ids, asked)), view)
 
 
 @main.command()
@@ -231,10 +230,10 @@ def rows(ids: Sequence[str], limit: int, offset: int, project: Path, output: Out
 
 @main.command()
 @click.option("--by", default="channel", show_default=True, help="channel, source, medium, campaign, touch_type…")
-@click.option("--from", "from_", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="First day of closing.")
-@click.option("--to", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="First day after.")
+@click.option("--from", "from_", metavar="DATE", type=DAY, help="First day of closing.")
+@click.option("--to", metavar="DATE", type=DAY, help="First day after.")
 @click.option("--where", multiple=True, metavar="EXPR", help="Keep deals that fulfil this; may be repeated.")
-@click.option("--as-of", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="As it was known then.")
+@click.option("--as-of", metavar="DATE", type=DAY, help="As it was known then.")
 @folder_option
 @output_options
 def attribution(project: Path, output: Output, by: str, where: Sequence[str], **days: Any) -> None:
@@ -248,9 +247,7 @@ def attribution(project: Path, output: Output, by: str, where: Sequence[str], **
 
 @main.command()
 @click.argument("kpi_id", metavar="ID")
-@click.option(
-    "--since", required=True, metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Day at whose end it was told."
-)
+@click.option("--since", required=True, metavar="DATE", type=DAY, help="Day at whose end it was told.")
 @ask_options
 @folder_option
 @output_options

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from cadran.cli.tables import table_of
 from cadran.i18n import format_date, format_interval, format_period, format_value, say, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.table import Table
 
     from cadran.insights.anomalies import Anomalies, Anomaly
     from cadran.workspace import View
@@ -21,10 +22,7 @@ _HEADS = ("KPI", "Segment", "What", "Since", "Value", "Expected", "Range", "n", 
 def show_anomalies(found: Anomalies, view: View, language: str, show: Callable[[Table], None]) -> None:
     """What moved together under one heading; the most telling first."""
     week = format_period(found.start, found.end, view.project.calendar, language, short=True)
-    table = Table(box=None, pad_edge=False, title=week, title_justify="left")
-    for place, head in enumerate(_HEADS):
-        side: Literal["left", "right"] = "right" if place > 3 else "left"
-        table.add_column(say(head, {}, language), justify=side, overflow="fold")
+    table = table_of(_HEADS, language, texts=4, title=week)
     for members in found.groups:
         for place, each in enumerate(members):
             table.add_row(*_cells(each, found, view, language, is_first=not place))

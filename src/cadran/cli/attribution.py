@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from cadran.cli.tables import table_of
 from cadran.i18n import format_value, say, segment_name
 from cadran.insights.attribution import ORGANIC, UNLABELLED, UNTOUCHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.table import Table
 
     from cadran.insights.attribution import Attribution
 
@@ -22,11 +23,7 @@ SHOWN = ("first", "last", "linear", "u_shaped", "time_decay", "markov_1", "hazar
 def show_attribution(found: Attribution, language: str, show: Callable[[Table], None]) -> None:
     """A table for people."""
     models = [model for model in SHOWN if model in found.models]
-    table = Table(box=None, pad_edge=False)
-    table.add_column(say("Label", {}, language), overflow="fold")
-    for model in models:
-        table.add_column(say(model, {}, language), justify="right")
-    table.add_column(say("Range over models", {}, language), justify="right")
+    table = table_of(("Label", *models, "Range over models"), language, texts=1)
     for row in found.rows:
         special = row.label in (ORGANIC, UNTOUCHED, UNLABELLED)
         values = [format_value(row.shares[model].value, "money", found.currency, language) for model in models]

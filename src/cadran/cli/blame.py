@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from cadran.cli.tables import table_of
 from cadran.i18n import format_delta, format_period, format_value, say, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.table import Table
 
     from cadran.insights.blame import Blame, Blamed
     from cadran.workspace import View
@@ -20,10 +21,7 @@ def show_blame(found: Blame, view: View, language: str, show: Callable[[Table], 
     period = format_period(found.start, found.end, view.project.calendar, language, short=True)
     now, before = (format_value(rate, "rate", "", language) for rate in (found.rate, found.before))
     title = f"{found.kpi.name(language)} · {period} : {before} → {now} (n = {found.n})"
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
-    for place, head in enumerate(("", "Segment", "n", "Value", "Expected", "Effect")):
-        side: Literal["left", "right"] = "right" if place > 1 else "left"
-        table.add_column(say(head, {}, language) if head else "", justify=side, overflow="fold")
+    table = table_of(("", "Segment", "n", "Value", "Expected", "Effect"), language, texts=2, title=title)
     for each in found.candidates:
         rates = [format_value(rate, "rate", "", language) for rate in (each.rate, each.expected)]
         effect = format_delta(each.effect, "rate", "", language)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from cadran.charts import Words, curve_table, segment_names
+from cadran.cli.tables import show_table, table_of
 from cadran.i18n import say
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ def _show(reading: Reading, words: Words) -> None:
     params = {"n": found.n, "converted": found.converted, "ended": found.ended, "pending": found.pending}
     click.echo(say(sentence, params | {"share": round(100 * found.maturity)}, words.language))
     data = curve_table(reading, words)
-    table = Table(box=None, pad_edge=False)
-    for heading in data.columns:
-        table.add_column(heading, justify="right")
+    table = table_of(data.columns, texts=0)
     for row in data.rows:
         table.add_row(*row)
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=200)).print(table)
+    show_table(table)

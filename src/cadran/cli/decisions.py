@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
-from cadran.cli.options import folder_option, opened, output_options
+from cadran.cli.options import DAY, folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import date
     from pathlib import Path
+
+    from rich.table import Table
 
     from cadran.cli.options import Output
     from cadran.insights.decision import Decision, Effect, TrackRecord
     from cadran.workspace import Workspace
 
-_DAY = click.DateTime(["%Y-%m-%d"])
 STATUSES = {"waiting": "waiting", "to_measure": "to measure", "measured": "measured"}
 #: What an outcome says, for those that have nothing more to say.
 OUTCOMES = {
@@ -36,9 +36,9 @@ OUTCOMES = {
 @click.option("--kpi", "kpi_id", required=True, metavar="ID", help="KPI on which the effect is measured.")
 @click.option("--expect", required=True, metavar="EFFECT", help="+3pt for a rate; otherwise in its unit, such as -5.")
 @click.option("--owner", required=True, help="Who answers for it.")
-@click.option("--start", type=_DAY, metavar="DATE", help="First day on which it holds; today by default.")
+@click.option("--start", type=DAY, metavar="DATE", help="First day on which it holds; today by default.")
 @click.option("--days", type=click.IntRange(7, 730), default=91, show_default=True, help="Length of both windows.")
-@click.option("--due", type=_DAY, metavar="DATE", help="Day on which it is measured; the end of the window by default.")
+@click.option("--due", type=DAY, metavar="DATE", help="Day on which it is measured; the end of the window by default.")
 @click.option("--where", multiple=True, metavar="EXPR", help="Segment that it touches; may be repeated.")
 @click.option("--control", multiple=True, metavar="EXPR", help="Segment that it does not touch, to compare with.")
 @folder_option
@@ -47,9 +47,10 @@ def decide(title: str, kpi_id: str, expect: str, owner: str, project: Path, outp
     """Record a decision: what it should change, on which KPI, by when; before the outcome is known."""
     from cadran.jobs.decisions import decide as record
     from cadran.jobs.decisions import plan_of
+    from cadran.period import local_day
 
     workspace = opened(project, output)
-    view, today = workspace.view(), _today(workspace, output.now())
+    view, today = workspace.view(), local_day(output.now(), workspace.project.zone)
     start, due = given["start"], given["due"]
     plan = plan_of(
         view.kpi(kpi_id),
@@ -77,9 +78,10 @@ def decisions(measured: bool, project: Path, output: Output) -> None:
     from cadran.insights.decision import track_record
     from cadran.jobs.decisions import decisions as recorded
     from cadran.jobs.decisions import measure_due
+    from cadran.period import local_day
 
     workspace = opened(project, output)
-    today = _today(workspace, output.now())
+    today = local_day(output.now(), workspace.project.zone)
     late: dict[int, Effect | None] = {}
     if measured:
         late = {d.id: d.effect for d in measure_due(workspace.project, workspace.view(), now=output.now())}
@@ -92,7 +94,8 @@ def decisions(measured: bool, project: Path, output: Output) -> None:
 
 
 def _show(found: Sequence[Decision], workspace: Workspace, today: date, output: Output) -> None:
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.insights.decision_record import FIELDS, decision_record
 
     if output.form != "table":
@@ -102,11 +105,11 @@ def _show(found: Sequence[Decision], workspace: Workspace, today: date, output: 
 
 
 def _table(found: Sequence[Decision], workspace: Workspace, today: date, language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import format_date, format_delta, say
 
-    table = Table(box=None, pad_edge=False)
-    for head in ("No.", "Decision", "KPI", "Owner", "Window", "Expected", "Effect", "Measured on", "Status"):
-        table.add_column(say(head, {}, language), overflow="fold")
+    heads = ("No.", "Decision", "KPI", "Owner", "Window", "Expected", "Effect", "Measured on", "Status")
+    table = table_of(heads, language)
     for each in found:
         plan = each.plan
         known = workspace.catalogue.kpis.get(plan.kpi)
@@ -165,9 +168,3 @@ def _tell(record: TrackRecord, output: Output) -> None:
         output.note("The median effect is {ratio} times what was expected.", ratio=round(record.median_ratio, 2))
     if record.n_overdue:
         output.note("{n} to measure: `cadran decisions --measure`.", n=record.n_overdue)
-
-
-def _today(workspace: Workspace, now: datetime) -> date:
-    from cadran.period import local_day
-
-    return local_day(now.replace(tzinfo=UTC), workspace.project.zone)

@@ -21,7 +21,7 @@ def select(catalogue: Catalogue, team: str, stage: str) -> list[Kpi]:
     Raises:
         QueryError: No KPI belongs to that team or stage.
     """
-    kpis = [versions[-1] for versions in catalogue.kpis.values()]
+    kpis = catalogue.newest()
     known = {"--team": {k.team for k in kpis if k.team}, "--stage": {k.funnel for k in kpis if k.funnel}}
     for where, name in (("--team", team), ("--stage", stage)):
         if name and name not in known[where]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from cadran.charts import Words, drivers_table
+from cadran.cli.tables import table_of
 from cadran.i18n import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.table import Table
 
     from cadran.insights.change import Drivers
     from cadran.workspace import View
@@ -29,12 +30,10 @@ SAID = {
 def show_drivers(found: Drivers, view: View, language: str, show: Callable[[Table], None]) -> None:
     """A table for people, the total last."""
     words = Words(language, found.currency, view.project.calendar, view.project.zone)
-    names = {name: versions[-1].name(language) for name, versions in view.catalogue.kpis.items()}
+    names = {kpi.id: kpi.name(language) for kpi in view.catalogue.newest()}
     data = drivers_table(found, names, words)
     title = f"{found.kpi.name(language)} · {words.period(found.earlier_start, found.earlier_end)} → "
-    table = Table(box=None, pad_edge=False, title=title + words.period(found.start, found.end), title_justify="left")
-    for place, heading in enumerate(data.columns):
-        table.add_column(heading, justify="right" if place else "left", overflow="fold")
+    table = table_of(data.columns, texts=1, title=title + words.period(found.start, found.end))
     for row in data.rows:
         table.add_row(*row)
     show(table)
@@ -48,6 +47,6 @@ def remarks(found: Drivers, view: View, language: str, note: Callable[..., None]
         note("{reason}", reason=say(found.reason, dict(found.reason_params), language))
     if found.is_simpson:
         note("Every segment moved one way and the total the other: read the mix.")
-    names = [view.catalogue.kpis[name][-1].name(language) for name in found.believed]
+    names = [view.catalogue.title(name, language) for name in found.believed]
     if names:
         note("Believed to drive it, beside the arithmetic: {names}.", names=", ".join(names))

@@ -7,13 +7,14 @@ from pathlib import Path  # noqa: TC003 - click reads the annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
-from cadran.cli.options import folder_option, opened, output_options
+from cadran.cli.options import DAY, folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from rich.table import Table
 
     from cadran.cli.options import Output
     from cadran.insights.economics import Bounded, Economics
@@ -26,12 +27,13 @@ TOLD = (3, 6, 12, 18, 24)
 
 @click.command()
 @click.option("--where", multiple=True, metavar="EXPR", help="Keep the customers that fulfil this; may be repeated.")
-@click.option("--as-of", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="As it was known then.")
+@click.option("--as-of", type=DAY, metavar="DATE", help="As it was known then.")
 @folder_option
 @output_options
 def economics(project: Path, output: Output, where: Sequence[str], as_of: datetime | None) -> None:
     """Tell what customers are worth and cost: stay, lifetime value, acquisition cost, payback by cohort."""
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.engine.customers import CustomerQuery
 
     workspace = opened(project, output)
@@ -47,12 +49,10 @@ def economics(project: Path, output: Output, where: Sequence[str], as_of: dateti
 
 
 def _figures(found: Economics, language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import say
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for head in ("Value", "95 % interval"):
-        table.add_column(say(head, {}, language), justify="right")
+    table = table_of(("", "Value", "95 % interval"), language, texts=1)
     for stay in found.stays:
         name = say("Still there after {n} months", {"n": stay.months}, language)
         table.add_row(name, *_pair(stay.share, "rate", "", language))
@@ -80,14 +80,13 @@ def _pair(figure: Bounded, unit: str, currency: str, language: str) -> tuple[str
 
 
 def _cohorts(found: Economics, workspace: Workspace, language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import format_period, format_value, say
 
-    table = Table(box=None, pad_edge=False)
     ages = [age for age in TOLD if any(len(cohort.brought) >= age for cohort in found.cohorts)]
-    heads = ["Arrived", "Customers", "Cost of each", *("Brought after {n} months" for _ in ages), "Paid back after"]
-    for place, head in enumerate(heads):
-        params = {"n": ages[place - 3]} if 3 <= place < len(ages) + 3 else {}
-        table.add_column(say(head, params, language), justify="right" if place else "left")
+    brought_after = [say("Brought after {n} months", {"n": age}, language) for age in ages]
+    heads = [say(head, {}, language) for head in ("Arrived", "Customers", "Cost of each", "Paid back after")]
+    table = table_of([*heads[:3], *brought_after, heads[3]], texts=1)
     for cohort in found.cohorts:
         brought = [cohort.brought[age - 1] if len(cohort.brought) >= age else None for age in ages]
         money = [format_value(each, "money", found.currency, language) for each in (cohort.cac, *brought)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from cadran.cli.tables import table_of
 from cadran.i18n import format_date, format_delta, format_moment, format_period, format_value, say, segment_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.table import Table
 
     from cadran.engine.late import Late, LateChange
     from cadran.engine.result import Figure, Number
@@ -39,7 +40,8 @@ def remarks(found: Late, view: View, note: Callable[..., None], language: str) -
 
 def _figures(found: Late, view: View, language: str) -> Table:
     kpi = view.kpi(found.kpi)
-    table = _table(("KPI", "Period", "Segment", "As known then", "As known since", "Change"), 3, language)
+    heads = ("KPI", "Period", "Segment", "As known then", "As known since", "Change")
+    table = table_of(heads, language, texts=3)
     for old, new in found.figures:
         figure = new or old
         assert figure is not None  # noqa: S101 - a pair has at least one figure
@@ -57,7 +59,7 @@ def _figures(found: Late, view: View, language: str) -> Table:
 
 def _changes(found: Late, view: View, language: str) -> Table:
     heads = ("Period", "Segment", "Part", "Row", "What happened", "Learnt", "Before", "After", "Change")
-    table = _table(heads, 6, language)
+    table = table_of(heads, language, texts=6)
     for change in sorted(found.changes, key=lambda each: (each.start, each.kpi, each.part, -abs(float(each.delta)))):
         part = change.part if change.kpi == found.kpi else f"{change.kpi}: {change.part}"
         table.add_row(
@@ -69,13 +71,6 @@ def _changes(found: Late, view: View, language: str) -> Table:
             _learnt(change, language),
             *(_amount(value) for value in (change.old, change.new, change.delta)),
         )
-    return table
-
-
-def _table(heads: tuple[str, ...], n_texts: int, language: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for place, head in enumerate(heads):
-        table.add_column(say(head, {}, language), justify="left" if place < n_texts else "right", overflow="fold")
     return table
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from cadran.workspace import View, Workspace
 
 LANGUAGES = ("fr", "en")
+#: A day, such as 2026-01-31.
+DAY = click.DateTime(["%Y-%m-%d"])
 
 
 class Output:
@@ -119,7 +121,8 @@ class Output:
     def late(self, found: Late, view: View) -> None:
         """Late changes: tables, the whole ledger as one document, or one record per change."""
         from cadran.cli.late import remarks, show_late
-        from cadran.cli.show import show_records, show_table
+        from cadran.cli.show import show_records
+        from cadran.cli.tables import show_table
         from cadran.insights.late import FIELDS, document, records
 
         if self.form == "table":
@@ -131,7 +134,8 @@ class Output:
     def drivers(self, found: Drivers, view: View) -> None:
         """Why a KPI moved: a table for people, one record per driver for programs."""
         from cadran.cli.drivers import remarks, show_drivers
-        from cadran.cli.show import show_records, show_table
+        from cadran.cli.show import show_records
+        from cadran.cli.tables import show_table
         from cadran.insights.change_record import FIELDS, change_record
 
         if self.form == "table":
@@ -146,7 +150,8 @@ class Output:
     def blame(self, found: Blame, view: View) -> None:
         """What is to blame: a table for people, the whole answer or its candidates for programs."""
         from cadran.cli.blame import remarks, show_blame
-        from cadran.cli.show import show_records, show_table
+        from cadran.cli.show import show_records
+        from cadran.cli.tables import show_table
         from cadran.insights.blame_record import FIELDS, blame_record, candidate_record
 
         if self.form == "table":
@@ -160,7 +165,8 @@ class Output:
     def anomalies(self, found: Anomalies, view: View) -> None:
         """What is out of its usual range: a table for people, the whole answer or its anomalies for programs."""
         from cadran.cli.anomalies import remarks, show_anomalies
-        from cadran.cli.show import show_records, show_table
+        from cadran.cli.show import show_records
+        from cadran.cli.tables import show_table
         from cadran.insights.anomalies_record import FIELDS, anomalies_record, anomaly_records
 
         if self.form == "json":
@@ -174,7 +180,8 @@ class Output:
     def attribution(self, found: Attribution) -> None:
         """Credited revenue: a table, or one record per label and model."""
         from cadran.cli.attribution import FIELDS, remarks, show_attribution
-        from cadran.cli.show import show_records, show_table
+        from cadran.cli.show import show_records
+        from cadran.cli.tables import show_table
         from cadran.insights.attribution import attribution_records
 
         if self.form == "table":
@@ -251,13 +258,6 @@ def question(ids: Sequence[str], asked: Mapping[str, Any]) -> KpiQuery:
 
     pairs = [("kpi", name) for name in ids]
     pairs += [(name, text) for name in ("by", "where") for text in asked[name]]
-    single = {
-        "grain": "grain",
-        "from": "from_",
-        "to": "to",
-        "as_of": "as_of",
-        "compare": "compare",
-        "trailing": "trailing",
-    }
-    pairs += [(name, asked[option]) for name, option in single.items() if asked[option]]
+    single = ("grain", "from_", "to", "as_of", "compare", "trailing")
+    pairs += [(name.rstrip("_"), asked[name]) for name in single if asked.get(name)]
     return from_params(pairs)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
-from cadran.cli.options import folder_option, opened, output_options
+from cadran.cli.options import DAY, folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+
+    from rich.table import Table
 
     from cadran.cli.options import Output
     from cadran.config import Project
     from cadran.workspace import Workspace
 
-_DAY = click.DateTime(["%Y-%m-%d"])
 WHY = {
     "moved": "moved beyond noise",
     "off_track": "off target",
@@ -35,7 +34,8 @@ WHY = {
 @output_options
 def review(team: str, fresh: bool, project: Path, output: Output) -> None:
     """Prepare the review of a team: five items at most, and what comes back by itself."""
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.jobs.review import ITEM_FIELDS, item_records
     from cadran.jobs.review import review as prepare
 
@@ -52,7 +52,7 @@ def review(team: str, fresh: bool, project: Path, output: Output) -> None:
 @click.argument("item", type=int)
 @click.option("--do", "text", default="", metavar="TEXT", help="What will be done.")
 @click.option("--owner", default="", help="Who does it.")
-@click.option("--due", type=_DAY, metavar="DATE", help="By when.")
+@click.option("--due", type=DAY, metavar="DATE", help="By when.")
 @click.option("--none", "reason", default=None, metavar="REASON", help="No action, for this reason.")
 @folder_option
 @output_options
@@ -89,21 +89,24 @@ def act(item: int, text: str, reason: str | None, project: Path, output: Output,
 @output_options
 def actions(every: bool, done: int | None, ics: Path | None, project: Path, output: Output) -> None:
     """List actions by deadline, mark one as done, or write them as a calendar."""
-    from cadran.catalogue.load import load_catalogue
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.config import load_project
     from cadran.jobs.calendar import calendar_of
     from cadran.jobs.exchange import write_files
     from cadran.jobs.review import ACTION_FIELDS, action_record, finish
     from cadran.jobs.review import actions as listed
+    from cadran.period import local_day
 
     settings = load_project(project)
     output.prefer(settings.languages)
     now = output.now()
     if done is not None:
         finish(settings, done, now=now)
-    found, today = listed(settings, is_open=not every), _today(settings, now)
-    names = {name: kpis[-1].name(output.language) for name, kpis in load_catalogue(settings.catalogue)[0].kpis.items()}
+    found, today = listed(settings, is_open=not every), local_day(now, settings.zone)
+    # records name KPIs by their id
+    is_named = ics is not None or output.form == "table"
+    names = _names(settings, output.language) if is_named else {}
     if ics:
         write_files({ics.name: calendar_of(found, names, settings.company, now)}, ics.parent)
     records = [action_record(row, today) for row in found]
@@ -114,11 +117,9 @@ def actions(every: bool, done: int | None, ics: Path | None, project: Path, outp
 
 
 def _table(found: Mapping[str, Any], workspace: Workspace, language: str) -> Table:
-    from cadran.i18n import say
+    from cadran.cli.tables import table_of
 
-    table = Table(box=None, pad_edge=False)
-    for head in ("Item", "KPI", "Period", "Value", "Change", "At stake", "Certainty", "Why", "Ends as"):
-        table.add_column(say(head, {}, language), overflow="fold")
+    table = table_of(("Item", "KPI", "Period", "Value", "Change", "At stake", "Certainty", "Why", "Ends as"), language)
     for item in found["items"]:
         table.add_row(*_line(item, workspace, language))
     return table
@@ -135,7 +136,7 @@ def _line(item: Mapping[str, Any], workspace: Workspace, language: str) -> list[
     money = Decimal(kept["money"]) if kept["money"] is not None else None
     return [
         str(item["id"]),
-        " · ".join([_name(item["kpi"], workspace, language), *segments]),
+        " · ".join([workspace.catalogue.title(item["kpi"], language), *segments]),
         format_period(start, end, workspace.project.calendar, language, short=True),
         format_value(_number(reading["value"]), reading["unit"], currency, language),
         format_delta(_number(change["delta"]), reading["unit"], currency, language) if change else "",
@@ -157,11 +158,10 @@ def _end(item: Mapping[str, Any], language: str) -> str:
 
 
 def _actions(records: list[dict[str, Any]], names: Mapping[str, str], language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import format_date, say
 
-    table = Table(box=None, pad_edge=False)
-    for head in ("No.", "KPI", "Action", "Owner", "Deadline", "Status"):
-        table.add_column(say(head, {}, language), overflow="fold")
+    table = table_of(("No.", "KPI", "Action", "Owner", "Deadline", "Status"), language)
     for row in records:
         status = "done" if row["done_at"] else "overdue" if row["is_overdue"] else "open"
         due = format_date(date.fromisoformat(row["due_on"]), language)
@@ -196,24 +196,20 @@ def _tell(found: Mapping[str, Any], workspace: Workspace, output: Output) -> Non
     for group, template in {**told, "unclear": "Nothing to rely on: {names}."}.items():
         names = kept.get(group, [])
         if names:
-            known = [_name(name, workspace, output.language) for name in names]
+            known = [workspace.catalogue.title(name, output.language) for name in names]
             output.note(template, names=", ".join(known))
     if any(item["closed_at"] is None for item in found["items"]):
         output.note("End each with `cadran act ITEM --do … --owner … --due …` or `--none REASON`.")
 
 
-def _name(kpi: str, workspace: Workspace, language: str) -> str:
-    """What a KPI is called; its id when it is no longer defined."""
-    known = workspace.catalogue.kpis.get(kpi)
-    return known[-1].name(language) if known else kpi
+def _names(settings: Project, language: str) -> dict[str, str]:
+    """What the KPIs of a project are called, by id."""
+    from cadran.catalogue.load import load_catalogue
+
+    catalogue, _ = load_catalogue(settings.catalogue)
+    return {kpi.id: kpi.name(language) for kpi in catalogue.newest()}
 
 
 def _number(value: Any) -> Any:
     """A value of a record: money was written as text so that no digit is lost."""
     return Decimal(value) if isinstance(value, str) else value
-
-
-def _today(settings: Project, now: datetime) -> date:
-    from cadran.period import local_day
-
-    return local_day(now.replace(tzinfo=UTC), settings.zone)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
 from cadran.cli.options import folder_option, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from rich.table import Table
 
     from cadran.catalogue.choice import Chosen
     from cadran.cli.options import Output
@@ -31,7 +32,8 @@ FIELDS = ("kpi", "name", "because", "hypothesis", "lacks")
 def setup(stage: str | None, pain: str | None, write: bool, project: Path, output: Output) -> None:
     """Pick five to seven KPIs for your stage and for what holds you back, and explain each."""
     from cadran.catalogue.load import load_catalogue
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.config import load_project
     from cadran.i18n import say
     from cadran.jobs.setup import chosen_for, write_board
@@ -63,11 +65,10 @@ def _record(each: Chosen, language: str) -> dict[str, object]:
 
 
 def _table(found: Sequence[Chosen], language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import say
 
-    table = Table(box=None, pad_edge=False)
-    for head in ("KPI", "Why this one", "What follows from it", "Data"):
-        table.add_column(say(head, {}, language), overflow="fold")
+    table = table_of(("KPI", "Why this one", "What follows from it", "Data"), language)
     for each in found:
         lacks = ", ".join(each.lacks)
         data = say("nothing yet in: {names}", {"names": lacks}, language) if lacks else ""

@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -20,6 +19,7 @@ from rich.text import Text
 
 from cadran.cli.curves import show_curves
 from cadran.cli.language import default_language
+from cadran.cli.tables import show_table, table_of, terminal
 from cadran.i18n import (
     error_text,
     format_delta,
@@ -70,7 +70,7 @@ def say_error(error: CadranError) -> None:
     output = click.get_current_context().find_root().obj
     language = output.language if output else default_language()
     first, _, hint = error_text(error, language).partition("\n")
-    console = _console(stderr=True)
+    console = terminal(stderr=True)
     console.print(Text(first, style="bold red"), soft_wrap=True)
     if hint:
         console.print(Text(f"  {hint}"), soft_wrap=True)
@@ -78,7 +78,7 @@ def say_error(error: CadranError) -> None:
 
 def say_issues(issues: Sequence[Issue], language: str) -> None:
     """Findings on standard error, the worst first; beyond a screenful they are counted."""
-    console = _console(stderr=True)
+    console = terminal(stderr=True)
     worst_first = sorted(issues, key=lambda issue: list(_LEVELS).index(issue.level))
     for issue in worst_first[:MOST_ISSUES]:
         console.print(Text(issue_text(issue, language), style=_LEVELS[issue.level]), soft_wrap=True)
@@ -91,7 +91,7 @@ def show_findings(issues: Sequence[Issue], form: str, language: str) -> None:
     """Findings as a result, one per line, or as records."""
     if form == "table":
         for issue in issues:
-            _console().print(Text(issue_text(issue, language), style=_LEVELS[issue.level]), soft_wrap=True)
+            terminal().print(Text(issue_text(issue, language), style=_LEVELS[issue.level]), soft_wrap=True)
         if not issues:
             click.echo(say("Nothing to report.", {}, language))
         return
@@ -107,7 +107,7 @@ def show_findings(issues: Sequence[Issue], form: str, language: str) -> None:
         }
         for issue in issues
     ]
-    _dump(found, form, ("code", "level", "where", "message", "hint", "entity", "n_rows"))
+    show_records(found, form, ("code", "level", "where", "message", "hint", "entity", "n_rows"))
 
 
 FILE_COLUMNS = ("file", "mapping", "exported_at", "read", "loaded", "set_aside", "filtered", "skipped")
@@ -116,21 +116,19 @@ FILE_COLUMNS = ("file", "mapping", "exported_at", "read", "loaded", "set_aside",
 def show_files(files: Sequence[Mapping[str, Any]], form: str, language: str) -> None:
     """What was read, loaded and set aside, file by file."""
     if form != "table":
-        _dump(list(files), form, FILE_COLUMNS)
+        show_records(list(files), form, FILE_COLUMNS)
         return
-    table = Table(box=None, pad_edge=False)
     heads = ("File", "Mapping", "Exported", "Read", "Loaded", "Set aside", "Filtered", "Totals and blank")
-    for position, head in enumerate(heads):
-        table.add_column(say(head, {}, language), justify="right" if position > 2 else "left", overflow="fold")
+    table = table_of(heads, language, texts=3)
     for file in files:
         table.add_row(*(_cell(file.get(name)) for name in FILE_COLUMNS))
-    _console().print(table)
+    show_table(table)
 
 
 def show_readings(readings: Readings, view: View, form: str, language: str) -> None:
     """Readings: a table for people, records for programs."""
     if form != "table":
-        _dump(records(readings, language), form, FIELDS)
+        show_records(records(readings, language), form, FIELDS)
         return
     table = Table(box=None, pad_edge=False)
     with_change = any(reading.change for reading in readings.readings)
@@ -142,7 +140,7 @@ def show_readings(readings: Readings, view: View, form: str, language: str) -> N
         )
     for reading in readings.readings:
         table.add_row(*_line(reading, readings, view, segments, language, with_change=with_change))
-    _console().print(table)
+    show_table(table)
     _say_notes(readings, language)
     known = format_moment(readings.as_of, language, view.project.zone)
     click.echo(say(_KNOWLEDGE[readings.knowledge], {"moment": known}, language), err=True)
@@ -153,7 +151,7 @@ def _say_notes(readings: Readings, language: str) -> None:
     """What figures say of themselves, each remark of a KPI once."""
     told = [(r.kpi.name(language), note.text(language)) for r in readings.readings for note in r.figure.notes]
     for name, text in dict.fromkeys(told):
-        _console().print(Text(f"{name} · {text}", style="dim"), soft_wrap=True)
+        terminal().print(Text(f"{name} · {text}", style="dim"), soft_wrap=True)
 
 
 def _line(
@@ -191,14 +189,12 @@ def _line(
 def show_rows(found: Rows, form: str, language: str) -> None:
     """The rows behind a number; how many there are goes to standard error."""
     if form != "table":
-        _dump([dict(zip(found.columns, row, strict=True)) for row in found.rows], form, found.columns)
+        show_records([dict(zip(found.columns, row, strict=True)) for row in found.rows], form, found.columns)
     else:
-        table = Table(box=None, pad_edge=False)
-        for name in found.columns:
-            table.add_column(name, overflow="fold")
+        table = table_of(found.columns)
         for row in found.rows:
             table.add_row(*(_cell(value) for value in row))
-        _console().print(table)
+        show_table(table)
     click.echo(say("{shown} of {total} rows.", {"shown": len(found.rows), "total": found.total}, language), err=True)
 
 
@@ -211,9 +207,9 @@ def show_contract(kpi: Kpi, readings: Readings, view: View, form: str, language:
             "lineage": list(readings.lineage.get(kpi.id, ())),
             "sql": list(readings.sql),
         }
-        _dump([found], form, tuple(found))
+        show_records([found], form, tuple(found))
         return
-    console = _console()
+    console = terminal()
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -277,7 +273,7 @@ def contract(kpi: Kpi, language: str) -> dict[str, Any]:
 def progress_bar(language: str) -> Iterator[Progress]:
     """A bar per step on standard error, from the second after which people wonder."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bars = Bars(*columns, console=_console(stderr=True), transient=True)
+    bars = Bars(*columns, console=terminal(stderr=True), transient=True)
     tasks: dict[str, Any] = {}
     began = time.monotonic()
 
@@ -299,17 +295,7 @@ def _brief(issues: Sequence[Issue]) -> list[Issue]:
     return [issue for issue in issues if issue.level != "info"][:5]
 
 
-def show_table(table: Table) -> None:
-    """A table on standard output."""
-    _console().print(table)
-
-
 def show_records(found: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str]) -> None:
-    """Records as JSON or CSV."""
-    _dump(found, form, columns)
-
-
-def _dump(found: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str]) -> None:
     """Records as one JSON array, or as CSV with a header."""
     if form == "json":
         click.echo(json.dumps(list(found), ensure_ascii=False, indent=2, default=_json))
@@ -337,13 +323,3 @@ def _cell(value: object) -> str:
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=_json) if value else ""
     return str(_json(value)) if isinstance(value, Decimal | date) else str(value)
-
-
-def _console(*, stderr: bool = False) -> Console:
-    """A console that never cuts a value where its output is read by a program."""
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=200)
-
-
-#: The same for the modules beside this one.
-terminal, dump = _console, _dump

@@ -11,7 +11,8 @@ from rich.text import Text
 from cadran.catalogue.exchange.contract import contract_of
 from cadran.catalogue.exchange.report import GENERAL
 from cadran.catalogue.words import level_text, target_text
-from cadran.cli.show import dump, terminal
+from cadran.cli.show import show_records
+from cadran.cli.tables import show_table, table_of
 from cadran.i18n import say
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ EXPORT_FIELDS = ("kpi", "status", "losses")
 def show_kpis(kpis: Sequence[Kpi], currency: str, form: str, language: str) -> None:
     """Every KPI with its target, benchmark, source and grade, version, owner and cadence."""
     if form != "table":
-        dump([_governed(kpi, language) for kpi in kpis], form, LIST_FIELDS)
+        show_records([_governed(kpi, language) for kpi in kpis], form, LIST_FIELDS)
         return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for head, width in _LIST.items():
         table.add_column(say(head, {}, language), overflow="fold", width=width)
     for kpi in kpis:
         table.add_row(*_line(kpi, currency, language))
-    terminal().print(table)
+    show_table(table)
     if any(kpi.is_vanity for kpi in kpis):
         click.echo(
             say("° volume: it is never on a board, and says nothing without an outcome.", {}, language), err=True
@@ -88,15 +89,13 @@ def show_export(found: Export, out: Path, form: str, language: str) -> None:
     losses = {each.kpi: [say(loss.message, loss.params, language) for loss in each.losses] for each in found.kpis}
     if form != "table":
         rows = [{"kpi": each.kpi, "status": each.status, "losses": losses[each.kpi]} for each in found.kpis]
-        dump(rows, form, EXPORT_FIELDS)
+        show_records(rows, form, EXPORT_FIELDS)
     else:
-        table = Table(box=None, pad_edge=False)
-        for head in ("KPI", "Export", "What is lost"):
-            table.add_column(say(head, {}, language), overflow="fold")
+        table = table_of(("KPI", "Export", "What is lost"), language)
         for each in found.kpis:
             status = Text(say(_STATUS[each.status], {}, language), style=_STYLES[each.status])
             table.add_row(each.kpi, status, " ".join(losses[each.kpi]))
-        terminal().print(table)
+        show_table(table)
     for line in GENERAL:
         click.echo(say(line, {}, language), err=True)
     counts = found.counts()

@@ -6,9 +6,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
-from cadran.cli.options import folder_option, opened, output_options
+from cadran.cli.options import DAY, folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +26,6 @@ REASONS = {
     "growth": "{base} a year before, times the growth over a year of the last {n} periods: its median, and what one in "
     "four exceeded.",
 }
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
@@ -45,9 +43,10 @@ def suggest(kpi_id: str, by: Sequence[str], grain: str, project: Path, output: O
     """Propose realistic levels for the running period, from the past and from benchmarks, with the reasoning."""
     from cadran.cli.show import show_records
     from cadran.jobs.targets import SUGGESTION_FIELDS, suggest_targets, suggestion_record
+    from cadran.period import parse_grain
 
     workspace = opened(project, output)
-    found = suggest_targets(workspace.view(), kpi_id, by=by, grain=grain)  # type: ignore[arg-type]
+    found = suggest_targets(workspace.view(), kpi_id, by=by, grain=parse_grain(grain))
     if output.form == "table":
         _propose(found, workspace, output)
     else:
@@ -58,8 +57,8 @@ def suggest(kpi_id: str, by: Sequence[str], grain: str, project: Path, output: O
 @targets.command()
 @click.argument("campaign")
 @click.option("--kpi", "names", multiple=True, required=True, metavar="ID", help="KPI; may be repeated.")
-@click.option("--start", type=_DAY, required=True, metavar="DATE", help="First day of the campaign.")
-@click.option("--end", type=_DAY, required=True, metavar="DATE", help="First day after it.")
+@click.option("--start", type=DAY, required=True, metavar="DATE", help="First day of the campaign.")
+@click.option("--end", type=DAY, required=True, metavar="DATE", help="First day after it.")
 @folder_option
 @output_options
 def lock(campaign: str, names: Sequence[str], start: datetime, end: datetime, project: Path, output: Output) -> None:
@@ -92,13 +91,11 @@ def locks(project: Path, output: Output) -> None:
 
 
 def _propose(found: Sequence[Suggestion], workspace: Workspace, output: Output) -> None:
-    from cadran.cli.show import show_table
-    from cadran.i18n import format_interval, format_period, format_value, say, segment_name
+    from cadran.cli.tables import show_table, table_of
+    from cadran.i18n import format_interval, format_period, format_value, segment_name
 
     language, currency = output.language, workspace.project.currency
-    table = Table(box=None, pad_edge=False)
-    for head in ("Period", "Segment", "Likely", "Ambitious", "Best seen", "Others reach", "Reasoning"):
-        table.add_column(say(head, {}, language), overflow="fold")
+    table = table_of(("Period", "Segment", "Likely", "Ambitious", "Best seen", "Others reach", "Reasoning"), language)
     for each in found:
         unit, benchmark = each.kpi.unit, each.benchmark
         others = ""
@@ -128,7 +125,8 @@ def _reasoning(found: Suggestion, currency: str, language: str) -> str:
 
 
 def _show(records: Sequence[Mapping[str, Any]], catalogue: Catalogue, output: Output) -> None:
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table, table_of
     from cadran.i18n import format_date, say
     from cadran.jobs.targets import FIELDS
 
@@ -136,14 +134,18 @@ def _show(records: Sequence[Mapping[str, Any]], catalogue: Catalogue, output: Ou
         show_records(records, output.form, FIELDS)
         return
     language = output.language
-    table = Table(box=None, pad_edge=False)
-    for head in ("Campaign", "KPI", "From", "To", "Locked on", "Locked target", "Target now", "Status"):
-        table.add_column(say(head, {}, language), overflow="fold")
+    table = table_of(("Campaign", "KPI", "From", "To", "Locked on", "Locked target", "Target now", "Status"), language)
     for row in records:
         days = [format_date(date.fromisoformat(row[name]), language) for name in ("start", "end", "locked_on")]
-        name = catalogue.kpis[row["kpi"]][-1].name(language) if row["kpi"] in catalogue.kpis else row["kpi"]
         status = say("edited since", {}, language) if row["is_edited"] else say("as agreed", {}, language)
-        table.add_row(row["campaign"], name, *days, _levels(row["locked"]), _levels(row["now"]), status)
+        table.add_row(
+            row["campaign"],
+            catalogue.title(row["kpi"], language),
+            *days,
+            _levels(row["locked"]),
+            _levels(row["now"]),
+            status,
+        )
     show_table(table)
 
 

@@ -182,9 +182,8 @@ def anomalies_of(
 
 def _kpis(catalogue: Catalogue, query: KpiQuery) -> tuple[Kpi, ...]:
     if not query.kpis:
-        newest = [versions[-1] for versions in catalogue.kpis.values()]
         steered = {name for board in catalogue.boards for name in board.kpis}
-        watched = [kpi for kpi in newest if kind_of(kpi) and not kpi.is_vanity]
+        watched = [kpi for kpi in catalogue.newest() if kind_of(kpi) and not kpi.is_vanity]
         on_boards = tuple(kpi for kpi in watched if kpi.id in steered or kpi.cadence in ("daily", "weekly"))
         return on_boards or tuple(watched)
     found = tuple(catalogue.kpi(name) for name in query.kpis)

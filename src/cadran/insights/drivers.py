@@ -44,7 +44,7 @@ def drivers_of(catalogue: Catalogue, query: KpiQuery, ask: Ask) -> Drivers:
     if kpi.default_by or query.by:
         return _Change(catalogue, asked, ask).by_segment()
     found = _Change(catalogue, asked, ask).by_formula()
-    units = {name: versions[-1].unit for name, versions in catalogue.kpis.items()}
+    units = {kpi.id: kpi.unit for kpi in catalogue.newest()}
     return replace(found, drivers=tuple(replace(d, unit=units.get(d.name, "")) for d in found.drivers))
 
 

@@ -159,7 +159,7 @@ class Prepare:
             return replace(item, money=abs(Decimal(str(change.delta))) * days)
         if figure.segment:
             return item
-        for upper in (versions[-1] for versions in self.catalogue.kpis.values()):
+        for upper in self.catalogue.newest():
             if upper.unit != "money_per_day" or not _is_factor(kpi.id, upper, self.catalogue):
                 continue
             share = self._share(kpi.id, upper.id, item)

@@ -96,7 +96,7 @@ class _Cockpit:
             stages=stages,
             lineage=lineage,
             drivers=driver_stages(view, page.kpi.id, words),
-            kpi_names={name: versions[-1].name(words.language) for name, versions in view.catalogue.kpis.items()},
+            kpi_names={kpi.id: kpi.name(words.language) for kpi in view.catalogue.newest()},
         )
 
     def segments(self, request: Request) -> HTMLResponse:

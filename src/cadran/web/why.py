@@ -63,7 +63,7 @@ def driver_stages(view: View, name: str, words: Words) -> list[list[Node]]:
     """What drives a KPI, the KPI, and each step from it to the North Star."""
 
     def node(kpi: str, note: str, css: str = "") -> Node:
-        return Node(view.catalogue.kpis[kpi][-1].name(words.language), words.say(note), css)
+        return Node(view.catalogue.title(kpi, words.language), words.say(note), css)
 
     below = [node(other, RELATIONS[how]) for other, how in edges(name, view.catalogue).items()]
     way = ways_up(name, view.catalogue) or ((name, "arithmetic"),)

@@ -12,7 +12,7 @@ import yaml
 
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.catalogue.exchange.contract import contract_of
-from cadran.catalogue.exchange.report import Export, Loss, common_losses, newest, verdict
+from cadran.catalogue.exchange.report import Export, Loss, common_losses, verdict
 from cadran.catalogue.exchange.rows import entities_of, leaves_of, metric_sql, row_losses, tables_of, times_of
 from cadran.catalogue.exchange.sql import roles_of, row_value
 
@@ -33,7 +33,7 @@ FATAL = frozenset(
 
 def to_cube(catalogue: Catalogue) -> Export:
     """The catalogue as one file of Cube for every table, and what it cannot say."""
-    kpis = list(newest(catalogue))
+    kpis = catalogue.newest()
     told = {kpi.id: _outcome(kpi, catalogue) for kpi in kpis}
     files = {f"model/cubes/{entity}.yml": _cube(entity, kpis, told, catalogue) for entity in entities_of(kpis)}
     return Export(files, tuple(told.values()))

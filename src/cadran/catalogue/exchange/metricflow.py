@@ -12,7 +12,7 @@ import yaml
 
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.catalogue.exchange.contract import contract_of
-from cadran.catalogue.exchange.report import Export, Loss, common_losses, newest, verdict
+from cadran.catalogue.exchange.report import Export, Loss, common_losses, verdict
 from cadran.catalogue.exchange.rows import entities_of, input_losses, leaves_of, used_inputs, window_loss
 from cadran.catalogue.exchange.sql import RATIO, guarded, roles_of, row_value, safe_division, substituted
 
@@ -36,7 +36,7 @@ from ({{ dbt.date_spine('day', "cast('2000-01-01' as date)", "cast('2100-01-01' 
 
 def to_metricflow(catalogue: Catalogue) -> Export:
     """The catalogue as a folder of dbt models, semantic models and metrics, and what it cannot say."""
-    kpis = list(newest(catalogue))
+    kpis = catalogue.newest()
     told = {kpi.id: _outcome(kpi, catalogue) for kpi in kpis}
     kept = [kpi for kpi in kpis if told[kpi.id].status != "none"]
     left_out = {kpi.id: contract_of(kpi) for kpi in kpis if told[kpi.id].status == "none"}

@@ -14,7 +14,7 @@ import yaml
 
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.catalogue.exchange.contract import contract_text
-from cadran.catalogue.exchange.report import Export, Loss, common_losses, newest, verdict
+from cadran.catalogue.exchange.report import Export, Loss, common_losses, verdict
 from cadran.catalogue.exchange.rows import entities_of, leaves_of, metric_sql, row_losses, times_of
 from cadran.catalogue.exchange.sql import roles_of
 
@@ -51,7 +51,7 @@ def to_ossie(catalogue: Catalogue, *, name: str = "cadran") -> Export:
         catalogue: Governed definitions; the newest version of each KPI is written.
         name: Name of the semantic model.
     """
-    kpis = list(newest(catalogue))
+    kpis = catalogue.newest()
     told = {kpi.id: _outcome(kpi, catalogue) for kpi in kpis}
     metrics = [_metric(kpi, catalogue) for kpi in kpis if told[kpi.id].status != "none"]
     left_out = [contract_text(kpi) for kpi in kpis if told[kpi.id].status == "none"]

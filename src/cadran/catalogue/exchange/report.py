@@ -111,11 +111,6 @@ class Export:
         return {status: found[status] for status in ("whole", "loss", "none")}
 
 
-def newest(catalogue: Catalogue) -> Iterator[Kpi]:
-    """The newest version of every KPI."""
-    yield from (versions[-1] for versions in catalogue.kpis.values())
-
-
 def measures_of(kpi: Kpi) -> dict[str, Measure]:
     """The measures that make the value, by their role."""
     found = {"numerator": kpi.numerator, "denominator": kpi.denominator}

@@ -24,7 +24,7 @@ def handbook(catalogue: Catalogue, *, currency: str = "EUR") -> dict[str, str]:
         catalogue: Governed definitions; the newest version of each KPI has a page.
         currency: Currency in which amounts are told.
     """
-    kpis = [versions[-1] for versions in catalogue.kpis.values()]
+    kpis = catalogue.newest()
     found = {}
     for language in LANGUAGES:
         found[f"{language}/{INDEX}"] = _index(kpis, catalogue, language, currency)

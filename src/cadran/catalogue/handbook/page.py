@@ -188,9 +188,9 @@ class Page:
                 yield f"{self.link(name)}{self._colon()}{formula}"
 
     def _uses(self) -> Iterator[str]:
-        for versions in self.catalogue.kpis.values():
-            if self.kpi.id in versions[-1].inputs.values():
-                yield self.link(versions[-1].id)
+        for kpi in self.catalogue.newest():
+            if self.kpi.id in kpi.inputs.values():
+                yield self.link(kpi.id)
         for board in self.catalogue.boards:
             if self.kpi.id in board.kpis:
                 yield self.say("the board “{name}”", name=board.labels.get(self.language, board.id))
