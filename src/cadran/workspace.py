@@ -18,6 +18,7 @@ from cadran.config import load_project
 from cadran.engine.customers import customers
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
+from cadran.engine.pipeline import pipeline
 from cadran.engine.query import Context
 from cadran.engine.run import answer, answers, rows
 from cadran.engine.span import known_at
@@ -28,12 +29,15 @@ from cadran.insights.columns import values
 from cadran.insights.drivers import drivers_of
 from cadran.insights.economics import economics
 from cadran.insights.judge import read
+from cadran.insights.landing import Ahead
+from cadran.insights.pace import pace_of
 from cadran.store.settings import has_state
 from cadran.store.shelf import FileShelf, shelf_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from decimal import Decimal
     from typing import Any
 
     import pyarrow as pa
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from cadran.engine.customers import CustomerQuery
     from cadran.engine.journeys import JourneyQuery
     from cadran.engine.late import Late
+    from cadran.engine.pipeline import PipelineQuery, PipelineResult
     from cadran.engine.query import KpiQuery, LateQuery, RowQuery
     from cadran.engine.result import KpiResult, Rows
     from cadran.errors import Issue
@@ -51,7 +56,10 @@ if TYPE_CHECKING:
     from cadran.insights.blame import Blame
     from cadran.insights.change import Drivers
     from cadran.insights.economics import Economics
+    from cadran.insights.landing import Outlook
+    from cadran.insights.pace import Pace
     from cadran.insights.reading import Readings
+    from cadran.period import Grain
     from cadran.store.warehouse import Snapshot, SnapshotMeta
 
 #: Who reads when nobody signed in: the person at the terminal, who holds the files anyway.
@@ -197,6 +205,44 @@ class View:
             return answer(self.catalogue, replace(asked, as_of=query.as_of), self._warehouse, context)
 
         return economics(found, ask, self.project.calendar, query.where)
+
+    def forecast(
+        self, query: PipelineQuery, *, grain: Grain = "quarter", goal: Decimal | None = None, as_known: bool = False
+    ) -> Outlook:
+        """Where the bookings of the running period land.
+
+        Args:
+            query: Which deals, and as known when.
+            grain: Grain of the period.
+            goal: Amount to reach in it, or None.
+            as_known: See `landing.Ahead`.
+
+        Raises:
+            QueryError: A predicate cannot be read.
+        """
+        context = self._context()
+
+        def asked(one: PipelineQuery) -> PipelineResult:
+            return pipeline(self.catalogue, one, self._warehouse, context)
+
+        known = known_at(self.meta.known_at, query.as_of, context.zone)
+        period = context.calendar.containing(known.whole_until, grain)
+        return Ahead(asked, context.calendar, context.zone, goal, as_known).outlook(query, period)
+
+    def paces(self, query: KpiQuery) -> tuple[Pace, ...]:
+        """Where each KPI of a question lands at the end of its running period.
+
+        Raises:
+            QueryError: The question names something that does not exist or cannot be combined.
+        """
+        context = self._context()
+        until = known_at(self.meta.known_at, query.as_of, context.zone).whole_until
+
+        def asked(one: KpiQuery) -> KpiResult:
+            return answer(self.catalogue, one, self._warehouse, context)
+
+        kpis = [self.catalogue.kpi(name) for name in query.kpis]
+        return tuple(pace_of(kpi, query, asked, context.calendar, until) for kpi in kpis)
 
     def within(self, *predicates: str) -> View:
         """A narrower view: only rows that also fulfil these predicates."""

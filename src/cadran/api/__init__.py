@@ -24,6 +24,7 @@ from cadran.api.caller import Caller, caller, language_of
 from cadran.api.decisions import decisions
 from cadran.api.drivers import DriversOut, drivers_out
 from cadran.api.economics import economics
+from cadran.api.forecast import forecast, landings
 from cadran.api.late import late
 from cadran.engine.query import RowQuery, from_params
 from cadran.errors import CadranError, QueryError, did_you_mean
@@ -100,6 +101,8 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/anomalies", anomalies, "What is out of its usual range in the last whole week"),
         ("/attribution", attribution, "Won revenue credited to touches"),
         ("/late", late, "What was learnt late about a figure"),
+        ("/forecast", forecast, "Where bookings land"),
+        ("/landings", landings, "Where each KPI lands"),
         ("/economics", economics, "What customers are worth and what they cost"),
         ("/decisions", decisions, "Decisions, and what they changed"),
     ):

@@ -17,6 +17,7 @@ from cadran import __version__
 from cadran.cli.decisions import decide, decisions
 from cadran.cli.definitions import export, handbook, select
 from cadran.cli.economics import economics
+from cadran.cli.forecast import forecast
 from cadran.cli.options import DAY, Output, ask_options, folder_option, opened, output_options, question
 from cadran.cli.review import act, actions, review
 from cadran.cli.setup import setup
@@ -302,6 +303,7 @@ main.add_command(decisions)
 main.add_command(review)
 main.add_command(act)
 main.add_command(actions)
+main.add_command(forecast)
 main.add_command(economics)
 main.add_command(setup)
 main.add_command(targets)

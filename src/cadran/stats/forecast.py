@@ -23,7 +23,7 @@ from cadran.stats.intervals import Interval, normal_quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 #: Past forecasts that the mean of all methods counts for, beside each method's own errors.
 SHRUNK = 12
@@ -87,7 +87,7 @@ class Accuracy:
     added: float | None
 
 
-def accuracy_of(forecast: Sequence[float], actual: Sequence[float], naive: Sequence[float] | None = None) -> Accuracy:
+def accuracy_of(forecast: ArrayLike, actual: ArrayLike, naive: ArrayLike | None = None) -> Accuracy:
     """How right forecasts were; the error is relative to what came true, never to the forecast (T-83).
 
     Args:
@@ -109,7 +109,7 @@ def accuracy_of(forecast: Sequence[float], actual: Sequence[float], naive: Seque
     )
 
 
-def weights_of(past: NDArray[np.float64], actual: NDArray[np.float64], prior: Sequence[float]) -> NDArray[np.float64]:
+def weights_of(past: NDArray[np.float64], actual: NDArray[np.float64], prior: ArrayLike) -> NDArray[np.float64]:
     """Weight of each method, by its squared errors so far: with few of them, close to the prior.
 
     Args:

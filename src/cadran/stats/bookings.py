@@ -1,0 +1,326 @@
+"""What will be signed by a day: from the deals that are open, from those still to be created, and from the past.
+
+Bottom-up, every open deal counts with its chance of being won in time, and deals like those that were
+created lately keep coming. Top-down, the same share of the open pipeline is won as in the last four spans
+of that length, or as much is signed as in them. No method sees anything that was not known on the day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from cadran.stats.forecast import accuracy_of, land, weights_of
+from cadran.stats.stays import LOST, OPEN, WEEK, Stays
+from cadran.stats.win_hazard import fit_hazard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from cadran.stats.forecast import Accuracy, Landing
+    from cadran.stats.stays import Array, Whole
+    from cadran.stats.win_hazard import WinHazard
+
+    #: Learns chances from stays as known on a day.
+    Fit = Callable[[Stays, float], "Chances | None"]
+
+#: Days of creations that tell which deals are still to come, and profiles taken of them at most.
+RECENT_DAYS, MOST_PROFILES = 182.0, 240
+#: Deals followed together, which bounds the memory that it takes.
+BLOCK = 4096
+#: Past spans whose yield and whose amount the top-down methods take the mean of.
+SPANS = 4
+#: Methods, and the weight of each before anything is known of its errors.
+METHODS, PRIOR = ("bottom_up", "past_yield", "past_mean"), (0.7, 0.25, 0.05)
+
+
+class Chances(Protocol):
+    """What tells the chance of every deal; see `win_probability.WinModel`."""
+
+    def by_week(self, deals: Stays, day: float, weeks: int) -> Array:
+        """Chance that each deal is won in each of the weeks after a day, shape (n, weeks)."""
+
+
+@dataclass(frozen=True)
+class Hazards:
+    """Chances by the way through the stages; see `win_hazard`.
+
+    Attributes:
+        hazard: What was learnt.
+    """
+
+    hazard: WinHazard
+
+    @staticmethod
+    def of(stays: Stays, day: float) -> Hazards | None:
+        """What can be learnt on a day; None where no deal was won and lost yet."""
+        known = stays.known_at(day)
+        is_won = known.to == known.won
+        if not is_won.any() or not (known.to == LOST).any():
+            return None
+        return Hazards(fit_hazard(known, day))
+
+    def by_week(self, deals: Stays, day: float, weeks: int) -> Array:
+        """See `Chances`."""
+        calendar, n = self.hazard.calendar(day, weeks), deals.deal.size
+        parts = [deals.chosen(np.arange(start, min(start + BLOCK, n))) for start in range(0, n, BLOCK)]
+        found = [self.hazard.passage(part, day).by_week(calendar) for part in parts]
+        return np.concatenate(found) if found else np.zeros((0, weeks))
+
+
+@dataclass(frozen=True)
+class Book:
+    """The deals of a company, as known on a day. Time is in days, as in `Stays`.
+
+    Attributes:
+        day: Until when they are known: everything before it, nothing from it on.
+        stays: Their stays in stages; ``stays.deal`` is the place of the deal in the arrays below.
+        amount: Shape (deals,), base currency; NaN where unknown.
+        created: Shape (deals,).
+        closed: Shape (deals,), infinite while open.
+        won: Shape (deals,), true for deals that were won.
+    """
+
+    day: float
+    stays: Stays
+    amount: Array
+    created: Array
+    closed: Array
+    won: NDArray[np.bool_]
+
+    def signed(self, start: float, end: float) -> float:
+        """Amount won from one day until before another."""
+        return float(np.nansum(self.amount[self.won & (self.closed >= start) & (self.closed < end)]))
+
+    def open_amount(self, day: float) -> float:
+        """Amount of the deals that were open on a day."""
+        return float(np.nansum(self.amount[(self.created <= day) & (self.closed > day)]))
+
+    def known_at(self, day: float) -> Book:
+        """What was known on an earlier day of when deals were created, moved and closed; amounts as they are now."""
+        closed = np.where(self.closed <= day, self.closed, np.inf)
+        won = self.won & np.isfinite(closed)
+        # deals that were not created yet have no stay and no end; their creation lies ahead
+        return replace(self, day=day, stays=self.stays.known_at(day), closed=closed, won=won)
+
+    def amounts(self) -> Array:
+        """Amounts, with the median of the known ones where unknown: 0 when none is."""
+        known = self.amount[np.isfinite(self.amount)]
+        return np.where(np.isfinite(self.amount), self.amount, np.median(known) if known.size else 0.0)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What deals bring by a day, one line each; a deal may have a line as open and one as a profile of new ones.
+
+    Attributes:
+        deal: Shape (n,), place of the deal in the book.
+        is_new: Shape (n,), true where deals like this one are still to be created.
+        value: Shape (n,), expected amount.
+        variance: Shape (n,), variance of the amount.
+    """
+
+    deal: Whole
+    is_new: NDArray[np.bool_]
+    value: Array
+    variance: Array
+
+    @property
+    def total(self) -> float:
+        """Expected amount of all."""
+        return float(self.value.sum())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the amount of all, every deal on its own."""
+        return float(np.sqrt(self.variance.sum()))
+
+
+def expect(model: Chances, book: Book, days: float) -> Expected:
+    """What the open deals and those still to be created bring in the days ahead.
+
+    Args:
+        model: Chances, learnt from what was known on the day of the book.
+        book: Deals as known then.
+        days: Length of the span, at least 0.
+    """
+    length = days / WEEK
+    weeks = max(int(np.ceil(length - 1e-9)), 0)
+    amount = book.amounts()
+    still = book.stays.open_at(book.day)
+    chance = np.clip(model.by_week(still, book.day, weeks) @ _inside(length, weeks), 0, 1)
+    worth = amount[still.deal]
+    profiles, a_week = _profiles(book)
+    wins = np.zeros(profiles.deal.size)
+    for week, share in enumerate(_inside(length, weeks).tolist()):
+        # deals of a week come in its middle, on average
+        start = week + share / 2
+        day = np.full(profiles.deal.size, book.day + start * WEEK)
+        later = model.by_week(replace(profiles, entered=day, began=day), book.day + start * WEEK, weeks - week)
+        wins += a_week * share * (later @ _inside(length - start, weeks - week))
+    own = amount[profiles.deal]
+    return Expected(
+        deal=np.concatenate([still.deal, profiles.deal]),
+        is_new=np.arange(still.deal.size + profiles.deal.size) >= still.deal.size,
+        value=np.concatenate([chance * worth, wins * own]),
+        variance=np.concatenate([chance * (1 - chance) * worth**2, wins * own**2]),
+    )
+
+
+def top_down(book: Book, days: float, cycle: float) -> tuple[float, float]:
+    """What the last four spans of that length say: by the yield of the open pipeline, and by the amount signed.
+
+    Args:
+        book: Deals as known.
+        days: Length of the span ahead.
+        cycle: Days from one span to the one before it, such as those of a quarter; at least `days`.
+
+    Returns:
+        Two amounts; NaN for the one that has no past to rest on.
+    """
+    first = float(book.created.min()) if book.created.size else book.day
+    starts = [book.day - cycle * k for k in range(1, SPANS + 1) if book.day - cycle * k >= first]
+    if not starts:
+        return float("nan"), float("nan")
+    signed = [book.signed(start, start + days) for start in starts]
+    before = [book.open_amount(start) for start in starts]
+    ratios = [amount / pipeline for amount, pipeline in zip(signed, before, strict=True) if pipeline > 0]
+    by_yield = book.open_amount(book.day) * float(np.mean(ratios)) if ratios else float("nan")
+    return by_yield, float(np.mean(signed))
+
+
+@dataclass(frozen=True)
+class Past:
+    """Forecasts as they would have been made on past days, each with what was known then.
+
+    Attributes:
+        forecasts: Shape (n, methods), NaN where a method had nothing to rest on.
+        spread: Shape (n,), standard deviation that the bottom-up model gave.
+        actual: Shape (n,), what was signed.
+        naive: Shape (n,), what the span before it had signed.
+    """
+
+    forecasts: Array
+    spread: Array
+    actual: Array
+    naive: Array
+
+
+@dataclass(frozen=True)
+class Bookings:
+    """What will be signed in a span.
+
+    Attributes:
+        landing: All methods together, with the band; of what is still to be signed.
+        methods: Amount by method; NaN where it has nothing to rest on.
+        weights: Weight of each.
+        expected: The bottom-up forecast, deal by deal.
+        past: Past forecasts of the same length.
+        said: Shape (n,), what all methods together said on those days, with today's weights.
+    """
+
+    landing: Landing
+    methods: Mapping[str, float]
+    weights: Mapping[str, float]
+    expected: Expected
+    past: Past
+    said: Array
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """How right the past forecasts were, beside the span before."""
+        return accuracy_of(self.said, self.past.actual, self.past.naive)
+
+
+def forecast(book: Book, earlier: Sequence[Book], fit: Fit, days: float, cycle: float) -> Bookings:
+    """What will be signed in the days ahead.
+
+    Args:
+        book: Deals as known today.
+        earlier: Deals as known on past days, from each of which `days` have passed by today; in any order.
+        fit: Learns chances from stays as known on a day.
+        days: Length of the span ahead, at least 0.
+        cycle: Days from one span to the one before it; see `top_down`.
+    """
+    expected, now = _told(book, fit, days, cycle)
+    before = [(each, *_told(each, fit, days, cycle)) for each in earlier]
+    past = Past(
+        forecasts=np.array([said for _, _, said in before]).reshape(-1, len(METHODS)),
+        spread=np.array([each.spread for _, each, _ in before]),
+        actual=np.array([book.signed(each.day, each.day + days) for each in earlier]),
+        naive=np.array([each.signed(each.day - days, each.day) for each in earlier]),
+    )
+    prior = np.where(np.isfinite(now), PRIOR, 0.0)
+    weights = weights_of(past.forecasts, past.actual, prior)
+    said = np.nan_to_num(past.forecasts) @ weights
+    errors = (past.actual - said)[past.spread > 0] / past.spread[past.spread > 0]
+    landing = land(float(np.nan_to_num(now) @ weights), expected.spread, errors.tolist())
+    named = [dict(zip(METHODS, map(float, values), strict=True)) for values in (now, weights)]
+    return Bookings(landing, named[0], named[1], expected, past, said)
+
+
+def _told(book: Book, fit: Fit, days: float, cycle: float) -> tuple[Expected, Array]:
+    model = fit(book.stays, book.day)
+    above = top_down(book, days, cycle)
+    if model is None:
+        none = np.zeros(0)
+        return Expected(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool), none, none), np.array([np.nan, *above])
+    expected = expect(model, book, days)
+    return expected, np.array([expected.total, *above])
+
+
+def needed_pipeline(expected: Expected, amounts: Array, goal: float) -> float | None:
+    """Open pipeline that reaches a goal at the company's own chances, over the goal: its own needed coverage.
+
+    Args:
+        expected: What open deals and new ones bring.
+        amounts: Shape (deals,), amounts of the book.
+        goal: Amount that is still to be signed, above 0.
+
+    Returns:
+        Pipeline needed for each unit of the goal, at least 0; None where the open deals bring nothing.
+    """
+    is_open = ~expected.is_new
+    pipeline = float(amounts[expected.deal[is_open]].sum())
+    brought = float(expected.value[is_open].sum())
+    if brought <= 0 or goal <= 0:
+        return None
+    rest = max(goal - float(expected.value[expected.is_new].sum()), 0.0)
+    return rest / (brought / pipeline) / goal
+
+
+def _inside(length: float, weeks: int) -> Array:
+    """Shape (weeks,): the share of each week that lies within a length, in weeks."""
+    return np.clip(length - np.arange(weeks), 0, 1)
+
+
+def _profiles(book: Book) -> tuple[Stays, float]:
+    """The first stay of deals that were created lately, as if they began now, and how many of each come a week."""
+    stays = book.stays
+    order = np.lexsort((stays.entered, stays.deal))
+    is_first = np.ones(order.size, dtype=bool)
+    is_first[1:] = stays.deal[order][1:] != stays.deal[order][:-1]
+    first = order[is_first]
+    created = book.created[stays.deal[first]]
+    recent = first[(created > book.day - RECENT_DAYS) & (created <= book.day)]
+    if not recent.size:
+        return stays.chosen(recent), 0.0
+    # evenly spread over the time of creation, so that no lot is drawn
+    recent = recent[np.argsort(book.created[stays.deal[recent]], kind="stable")]
+    span = min(RECENT_DAYS, max(book.day - float(book.created.min()), WEEK))
+    a_week = recent.size / (span / WEEK)
+    taken = np.unique(np.linspace(0, recent.size - 1, min(recent.size, MOST_PROFILES)).round().astype(np.int64))
+    found = stays.chosen(recent[taken])
+    fresh = replace(
+        found,
+        entered=np.full(taken.size, book.day),
+        began=np.full(taken.size, book.day),
+        left=np.full(taken.size, np.inf),
+        to=np.full(taken.size, OPEN, dtype=np.int64),
+        touched=(np.zeros(0, dtype=np.int64), np.zeros(0)),
+    )
+    return fresh, a_week / taken.size
