@@ -30,7 +30,7 @@ _LANDED = [
         "One company.",
         columns(
             "name domain industry employee_count:int annual_revenue:money currency country region market segment "
-            "size_band "
+            "size_band phone tax_id "
             "icp_tier icp_fit_score:float is_target_abm:bool parent_account_id>account owner_id>owner zone"
         ),
         "created_at",
@@ -40,8 +40,8 @@ _LANDED = [
         "contact",
         "One person.",
         columns(
-            "account_id>account name email title persona seniority title_level country owner_id>owner lead_source "
-            "utm_source utm_medium utm_campaign"
+            "account_id>account name email phone title persona seniority title_level country owner_id>owner "
+            "lead_source utm_source utm_medium utm_campaign"
         ),
         "created_at",
         versioned=True,
@@ -50,12 +50,18 @@ _LANDED = [
         "lead",
         "One enquiry or prospect, before it is an opportunity.",
         columns(
-            "contact_id>contact account_id>account name email company status source sub_source channel utm_source "
-            "utm_medium utm_campaign owner_id>owner segment industry country converted_at:timestamp "
+            "contact_id>contact account_id>account name email phone company status source sub_source channel "
+            "utm_source utm_medium utm_campaign owner_id>owner segment industry country converted_at:timestamp "
             "converted_opportunity_id>opportunity first_response_at:timestamp is_test:bool zone"
         ),
         "created_at",
         versioned=True,
+    ),
+    Entity(
+        "identity_link",
+        "What people decided of one record: whose group it is in, or that rules leave it alone.",
+        columns("entity_type record_id group_id is_apart:bool decided_at:timestamp"),
+        "decided_at",
     ),
     Entity(
         "lifecycle_event",

@@ -1,7 +1,8 @@
 """The same person or company recorded more than once, made one.
 
-Two rows are one when the source says so (``merged_into_id``, from ``merged_at`` on), when they have
-the same mail address, or when they have the same domain and name. The earliest created of them
+Two rows are one when the source says so (``merged_into_id``, from ``merged_at`` on), when people decided
+so (``identity_link``), when they have the same mail address or tax number, or when they have the same
+domain and name; never by a domain alone. The earliest created of them
 survives, fills what it lacks from the others, and keeps the earliest creation, response and
 conversion; whatever pointed at the others points at it. Rows are taken as known at one instant, so
 that a merge or a duplicate that comes later changes nothing of what was known before.
@@ -38,11 +39,15 @@ FREE_MAIL = (
 
 #: Forms of companies at the end of a name, which some sources leave out.
 LEGAL_FORM = (
-    "( (s ?a ?s ?u?|s ?a ?r ?l|s ?a|s ?n ?c|e ?u ?r ?l|inc|incorporated|corp|corporation|co|company|llc|l ?l ?p|ltd|"
-    "limited|plc|gmbh|ag|kg|se|b ?v|n ?v|s ?p ?a|s ?r ?l|s ?l|oy|ab|as|aps|group|groupe))+$"
+    "( (s ?a ?s ?u?|s ?a ?r ?l|s ?a|s ?n ?c|s ?c ?a|s ?c ?o ?p|e ?u ?r ?l|inc|incorporated|corp|corporation|co|company|"
+    "llc|l ?l ?p|l ?p|ltd|limited|ltda|pty|plc|gmbh|mbh|ug|ag|kg|kgaa|ohg|se|b ?v|n ?v|s ?p ?a|s ?r ?l|s ?r ?l ?s|s ?l|"
+    "s ?l ?u|s ?a ?b|s ?a ?b? de c ?v|oy|oyj|ab|as|asa|aps|a s|sp z o o|k ?k|group|groupe))+$"
 )
 ACCENTED = "àâäáãåçéèêëíìîïñóòôöõúùûüýÿ"
 PLAIN = "aaaaaaceeeeiiiinooooouuuuyy"
+
+#: Digits of a telephone number, and characters of a tax number, from which it names anybody.
+FEWEST_DIGITS, SHORTEST_TAX_ID = 7, 8
 
 #: How often labels are passed on: from a mail to a name to another mail, and once more.
 ROUNDS = 2
@@ -72,7 +77,7 @@ def merged(
     maps: dict[str, ir.Table] = {}
     for name in MERGED:
         table = _repointed(found[name], name, maps)
-        maps[name] = keep(f"merged_{name}", _survivors(table, name, settings))
+        maps[name] = keep(f"merged_{name}", _survivors(table, name, found["identity_link"], settings))
         found[name] = _survived(table, name, maps[name])
     for name, table in found.items():
         if name in ENTITIES and name not in MERGED:
@@ -102,12 +107,24 @@ def name_key(text: Expr) -> Expr:
     return words.re_replace(LEGAL_FORM, "").nullif("")
 
 
-def _survivors(table: ir.Table, name: str, settings: Settings) -> ir.Table:
+def phone_key(text: Expr) -> Expr:
+    """The last nine digits of a telephone number, whatever it starts with; NULL for fewer than seven digits."""
+    digits = text.re_replace("[^0-9]", "")
+    return pick(digits.length() >= FEWEST_DIGITS, digits.right(9), ibis.null("string"))
+
+
+def tax_key(text: Expr) -> Expr:
+    """A tax or company number as it is compared: letters and digits, at least eight of them; else NULL."""
+    plain = text.upper().re_replace("[^A-Z0-9]", "")
+    return pick(plain.length() >= SHORTEST_TAX_ID, plain, ibis.null("string"))
+
+
+def _survivors(table: ir.Table, name: str, links: ir.Table, settings: Settings) -> ir.Table:
     """One row per id that is merged away: merged_id, survivor_id."""
     explicit = _explicit(table, settings)
     if not settings.merge_duplicates or name == "customer":
         return explicit
-    ruled = _ruled(table.anti_join(explicit, table.id == explicit.merged_id), name, settings)
+    ruled = _ruled(table.anti_join(explicit, table.id == explicit.merged_id), name, links, settings)
     onward = ruled.select(via_id="merged_id", final_id="survivor_id")
     found = explicit.left_join(onward, explicit.survivor_id == onward.via_id)
     followed = found.select("merged_id", survivor_id=found.final_id.coalesce(found.survivor_id))
@@ -131,16 +148,17 @@ def _explicit(table: ir.Table, settings: Settings) -> ir.Table:
     return pairs.filter(pairs.merged_id != pairs.survivor_id)
 
 
-def _ruled(table: ir.Table, name: str, settings: Settings) -> ir.Table:
-    """What has the same mail address, or the same domain and name."""
+def _ruled(table: ir.Table, name: str, links: ir.Table, settings: Settings) -> ir.Table:
+    """What people decided to be one, has the same mail address or tax number, or the same domain and name."""
     alive = table.filter(table.deleted_at.isnull())
     if name == "lead":
         alive = alive.filter(~alive.is_test.fill_null(False))
     seconds = alive.created_at.epoch_seconds().cast("int64").fill_null(10**WIDTH - 1).cast("string")
     keyed = alive.select("id", "created_at", label=seconds.lpad(WIDTH, "0").concat(alive.id), **_keys(alive, name))
-    labelled = keyed.mutate(cluster=keyed.label)
+    labelled = _decided(keyed, name, links)
+    labelled = labelled.mutate(cluster=labelled.label)
     for _ in range(ROUNDS):
-        for key in ("mail", "named"):
+        for key in ("linked", "mail", "named"):
             shared = labelled.cluster.min().over(window(key))
             labelled = labelled.mutate(cluster=pick(labelled[key].isnull(), labelled.cluster, shared))
     if name == "lead":
@@ -149,11 +167,20 @@ def _ruled(table: ir.Table, name: str, settings: Settings) -> ir.Table:
     return pairs.filter(pairs.merged_id != pairs.survivor_id)
 
 
+def _decided(keyed: ir.Table, name: str, links: ir.Table) -> ir.Table:
+    """The keys with the group that people put a row in; a row that they told apart has no other key."""
+    own = links.filter(links.entity_type == name, links.deleted_at.isnull())
+    own = own.select("record_id", "is_apart", linked="group_id")
+    found = keyed.left_join(own, keyed.id == own.record_id)
+    rules = {key: pick(found.is_apart.fill_null(False), ibis.null("string"), found[key]) for key in ("mail", "named")}
+    return found.mutate(**rules).drop("record_id", "is_apart")
+
+
 def _keys(alive: ir.Table, name: str) -> dict[str, Expr]:
     """The two keys of an entity; NULL where a row cannot be told from others by it."""
     named = name_key(alive.name)
     if name == "account":
-        return {"mail": ibis.null("string"), "named": domain_key(alive.domain).concat(" ", named)}
+        return {"mail": tax_key(alive.tax_id), "named": domain_key(alive.domain).concat(" ", named)}
     # One word is no name of a person: a company may have two Annas.
     full = pick(named.contains(" "), named, ibis.null("string"))
     address = email_key(alive.email)

@@ -18,6 +18,7 @@ from cadran.cli.decisions import decide, decisions
 from cadran.cli.definitions import export, handbook, select
 from cadran.cli.economics import economics
 from cadran.cli.forecast import forecast
+from cadran.cli.match import match
 from cadran.cli.options import DAY, Output, ask_options, folder_option, opened, output_options, question
 from cadran.cli.review import act, actions, review
 from cadran.cli.setup import setup
@@ -306,6 +307,7 @@ main.add_command(actions)
 main.add_command(forecast)
 main.add_command(economics)
 main.add_command(setup)
+main.add_command(match)
 main.add_command(targets)
 main.add_command(export)
 main.add_command(handbook)

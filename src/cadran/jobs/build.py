@@ -22,6 +22,7 @@ from cadran.engine import fragments, rollup
 from cadran.engine.tables import readable
 from cadran.errors import CadranError, Issue, StoreError
 from cadran.jobs import costs
+from cadran.jobs.match import link_table
 from cadran.jobs.progress import silent
 from cadran.jobs.sync import as_issue, mappings_of
 from cadran.store import raw
@@ -248,6 +249,9 @@ class _Build:
     def _landed(self) -> dict[str, ir.Table]:
         names = [name for name, entity in ENTITIES.items() if not entity.derived]
         every = {name: empty(name) for name in names} | assembled(self.parts)
+        decided = link_table(self.project, self.exported)
+        every["identity_link"] = self.writer.memory("_decided", decided)
+        self.made.append("_decided")
         references = links.links_of(bound for bound, _ in self.parts)
         resolved = links.resolved(every, references)
         shared = links.shared_names(every, references)
