@@ -128,7 +128,19 @@ def load_yaml(path: Path, *, shown_as: str = "") -> Record:
         ConfigError: The file is missing, is not YAML, or does not hold a mapping.
     """
     name = shown_as or str(path)
-    text = read_text(path, name)
+    return parse_yaml(read_text(path, name), name)
+
+
+def parse_yaml(text: str, name: str) -> Record:
+    """The mapping that a YAML text holds; an empty text gives an empty record.
+
+    Args:
+        text: The text.
+        name: Name of the file in messages.
+
+    Raises:
+        ConfigError: It is not YAML, or does not hold a mapping.
+    """
     try:
         value = _document(text, name)
     except yaml.YAMLError as error:

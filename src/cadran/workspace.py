@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 from cadran.canonical.settings import Settings
 from cadran.catalogue.load import load_catalogue
 from cadran.catalogue.locks import with_locks
+from cadran.catalogue.revision import alone
 from cadran.config import load_project
 from cadran.engine.customers import customers
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
 from cadran.engine.pipeline import pipeline
 from cadran.engine.query import Context
+from cadran.engine.redefine import redefined
 from cadran.engine.run import answer, answers, rows
 from cadran.engine.span import known_at
+from cadran.errors import QueryError
 from cadran.insights.anomalies import Company, anomalies_of
 from cadran.insights.attribution import attribute
 from cadran.insights.blame import blame_of
@@ -31,6 +34,7 @@ from cadran.insights.economics import economics
 from cadran.insights.judge import read
 from cadran.insights.landing import Ahead
 from cadran.insights.pace import pace_of
+from cadran.insights.redefinition import Redefinition
 from cadran.store.settings import has_state
 from cadran.store.shelf import FileShelf, shelf_of
 
@@ -183,6 +187,25 @@ class View:
         """
         return late(self.catalogue, asked, self._warehouse, self._context())
 
+    def redefined(self, after: Kpi, query: KpiQuery) -> Redefinition:
+        """A KPI by the version in force and by another one, with the rows in and out.
+
+        Args:
+            after: Version that is proposed; derived KPIs read their inputs as they are in force.
+            query: Question with this KPI alone, a first day and an end.
+
+        Raises:
+            QueryError: The question names something that does not exist or cannot be combined.
+        """
+        before, context = self.kpi(after.id), self._context()
+        old, new = alone(self.catalogue, before), alone(self.catalogue, after)
+        readings = [read(answer(each, query, self._warehouse, context)) for each in (old, new)]
+        try:
+            changes, reason = redefined(old, new, query, self._warehouse, context), ""
+        except QueryError as error:
+            changes, reason = (), error.message
+        return Redefinition(before, after, readings[0], readings[1], changes, reason)
+
     def attribution(self, query: JourneyQuery) -> Attribution:
         """Won revenue credited to what touched the buyers, by every model of the project.
 
@@ -288,6 +311,11 @@ class Workspace:
             StoreError: There is no snapshot yet.
         """
         return View(self.project, self.catalogue, person, self._warehouse())
+
+    def reload(self) -> None:
+        """Read the definitions again, after somebody changed them."""
+        catalogue, self.catalogue_issues = load_catalogue(self.project.catalogue)
+        self.catalogue = _locked(catalogue, self.project)
 
     def served(self) -> str:
         """Name of the snapshot that is served now, found without asking a database; empty when that cannot be."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
+    from cadran.catalogue.approval import Approval
     from cadran.errors import Issue
     from cadran.period import Trailing
 
@@ -241,6 +242,7 @@ class Kpi:
         is_vanity: True for a volume that must stay off the boards.
         oracle: Independent SQL over the canonical tables that gives the same figure.
         zone: Zone in which its days are cut; empty for the company's.
+        approval: Who agreed to this version and why, or None for one that came with the definitions.
         where: ``file:line`` of the entry.
         places: ``file:line`` of every key, for messages.
     """
@@ -287,6 +289,7 @@ class Kpi:
     is_vanity: bool = False
     oracle: str = ""
     zone: str = ""
+    approval: Approval | None = field(default=None, repr=False)
     where: str = ""
     places: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 

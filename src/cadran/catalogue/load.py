@@ -17,7 +17,7 @@ Top-level keys of a file (all optional)::
 KPI keys: ``version effective_from effective_to names descriptions formula kind unit direction basis
 numerator denominator n expression inputs low high notes cost_lines window_days dimensions default_by
 grains scope sources owner team funnel cadence min_n targets benchmarks alerts hypothesis interval variants is_vanity
-oracle zone``; required: ``names kind unit direction``. `basis` is ``balance`` for ``cumulative``,
+oracle zone approval``; required: ``names kind unit direction``. `basis` is ``balance`` for ``cumulative``,
 ``cohort`` for ``conversion`` and ``period`` otherwise unless said.
 Measure keys: ``entity agg expr where time event balance at_end required missing missing_what``;
 `time` is the entity's own day unless said; `balance` is true in a ``cumulative`` KPI.
@@ -51,7 +51,7 @@ from cadran.errors import CadranError, DefinitionError, Issue
 from cadran.record import Record, load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 SHIPPED = Path(__file__).parent / "kpis"
 SECTIONS = ("kpis", "overrides", "targets", "dimensions", "boards", "drivers", "north_star", "attribution")
@@ -73,7 +73,9 @@ _MOVES_NUMBER = (
 )
 
 
-def load_catalogue(folder: Path | None = None, *, shipped: Path = SHIPPED) -> tuple[Catalogue, tuple[Issue, ...]]:
+def load_catalogue(
+    folder: Path | None = None, *, shipped: Path = SHIPPED, more: Sequence[Record] = ()
+) -> tuple[Catalogue, tuple[Issue, ...]]:
     """The catalogue of a project and every problem in its files.
 
     An entry that cannot be used is left out and asking for it says why: a number is never computed
@@ -82,6 +84,7 @@ def load_catalogue(folder: Path | None = None, *, shipped: Path = SHIPPED) -> tu
     Args:
         folder: The project's ``catalogue`` folder; None, or a folder that is not there, adds nothing.
         shipped: Folder of the KPIs that come with Cadran.
+        more: Files that are not there yet, such as a proposed change, read last.
 
     Raises:
         ConfigError: A file is not YAML, or cannot be read.
@@ -93,6 +96,8 @@ def load_catalogue(folder: Path | None = None, *, shipped: Path = SHIPPED) -> tu
     paths = sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")]) if folder else []
     for path in paths:
         draft.add(load_yaml(path, shown_as=f"catalogue/{path.name}"))
+    for record in more:
+        draft.add(record)
     return draft.catalogue(), (*draft.problems, *draft.remarks)
 
 

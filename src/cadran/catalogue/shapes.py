@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from cadran.canonical.entities import ENTITIES, day_of
 from cadran.catalogue import fields
+from cadran.catalogue.approval import Approval
 from cadran.catalogue.definition import Aggregation, AlertRule, Benchmark, Measure, Note, Target
 from cadran.period import GRAINS
 
@@ -80,6 +81,11 @@ ALERT = fields.Shape(
     },
     required=("level",),
 )
+APPROVAL = fields.Shape(
+    "an approval",
+    {"by": fields.text, "on": fields.day, "reason": fields.text, "restated_until": fields.day},
+    required=("by", "on", "reason"),
+)
 NOTE = fields.Shape(
     "a note", {"when": fields.text, "text": fields.localised, "undefined": fields.flag}, required=("when", "text")
 )
@@ -111,6 +117,7 @@ KPI = fields.Shape(
             fields.nested(BENCHMARK, lambda _, found: Benchmark(**{"low": None, "high": None, **found}))
         ),
         "notes": fields.several(fields.nested(NOTE, lambda _, found: Note(**found))),
+        "approval": fields.nested(APPROVAL, lambda _, found: Approval(**found)),
         "alerts": fields.several(fields.nested(ALERT, lambda _, found: AlertRule(**found))),
     },
     required=("names", "kind", "unit", "direction"),

@@ -121,7 +121,7 @@ def late(catalogue: Catalogue, asked: LateQuery, warehouse: Warehouse, context: 
             day=asked.since.isoformat(),
         )
     since, until = (each.known.at.astimezone(UTC) for each in (old, new))
-    found = list(_differences(Reader(old, warehouse).read(), Reader(new, warehouse).read()))
+    found = list(differences(Reader(old, warehouse).read(), Reader(new, warehouse).read()))
     rows = {(cell.entity, cell.named_by, key) for cell, key, _, _ in found}
     news = learnt(rows, warehouse, since.replace(tzinfo=None), until.replace(tzinfo=None))
     figures = [result.figures for result in answers(catalogue, queries, warehouse, context)]
@@ -147,8 +147,8 @@ def _check(asked: LateQuery) -> None:
         )
 
 
-def _differences(old: Contributions, new: Contributions) -> Iterator[tuple[Cell, str, Number | None, Number | None]]:
-    """What rows add on both days, where it is not the same."""
+def differences(old: Contributions, new: Contributions) -> Iterator[tuple[Cell, str, Number | None, Number | None]]:
+    """What rows add on both sides, where it is not the same: cell, row, what it added, what it adds."""
     for cell in sorted(old.keys() | new.keys(), key=lambda each: each.order):
         before, after = old.get(cell, {}), new.get(cell, {})
         for key in sorted(before.keys() | after.keys()):

@@ -13,6 +13,7 @@ from cadran.insights.expected import MATURE as DECIDED
 from cadran.insights.expected import conversion_of
 from cadran.insights.ranges import at_least, lifetime_range, stated_range
 from cadran.insights.reading import Change, Reading, Readings
+from cadran.insights.redefinition import restated
 from cadran.insights.targets import benchmark_of, edited, target_of, verdict_of
 from cadran.stats.intervals import Interval, cases_to_tell, mean_interval, ratio_interval, wilson_interval
 from cadran.stats.survival import median_duration
@@ -68,8 +69,9 @@ class Valued:
 
 
 def _reading(figure: Figure, result: KpiResult, *, is_break: bool) -> Reading:
-    if (note := edited(figure)) is not None:
-        figure = replace(figure, notes=(*figure.notes, note))
+    told = [note for note in (edited(figure), restated(figure)) if note is not None]
+    if told:
+        figure = replace(figure, notes=(*figure.notes, *told))
     found = value_of(figure)
     status, reason, params = _status(figure, found)
     target = target_of(figure)

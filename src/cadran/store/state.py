@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cadran.config import Project
 
 #: Revision of the tables below; the newest migration has it.
-HEAD = "0003"
+HEAD = "0004"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Seconds that a writer waits for another one.
 _PATIENCE = 30
@@ -109,6 +109,27 @@ TARGET_LOCK = sa.Table(
     sa.Column("locked_on", sa.Date, nullable=False),
     sa.Column("person", sa.Text, nullable=False),
     sa.Column("targets", sa.JSON, nullable=False),
+)
+CONTRACT_CHANGE = sa.Table(
+    "contract_change",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kpi", sa.Text, nullable=False),
+    sa.Column("base", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("effective_from", sa.Date, nullable=False),
+    sa.Column("restated_until", sa.Date),
+    sa.Column("keys", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("proposed_at", sa.DateTime, nullable=False),
+    sa.Column("proposed_on", sa.Date, nullable=False),
+    sa.Column("shown", sa.JSON, nullable=False),
+    sa.Column("decided_at", sa.DateTime),
+    sa.Column("decided_on", sa.Date),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("is_approved", sa.Boolean),
+    sa.Column("answer", sa.Text),
 )
 
 
