@@ -1,5 +1,11 @@
 """What exists once for all tests: a fixture that modules import would exist once in each of them."""
 
+from hypothesis import settings
+
 from spark import spark_cluster
 
 __all__ = ["spark_cluster"]
+
+# an example is never wrong for being slow: the first one may load a library, and other work may take the processor
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
