@@ -22,7 +22,7 @@ from babel.messages.pofile import read_po
 
 from cadran.config import LANGUAGES
 from cadran.errors import CadranError, Issue
-from cadran.period import GRAINS, Calendar, Grain, Period, Trailing
+from cadran.period import GRAINS, Calendar, Grain, Period, Trailing, as_utc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -178,7 +178,7 @@ def format_date(day: date, language: str, *, year: bool = True) -> str:
 
 def format_moment(moment: datetime, language: str, zone: ZoneInfo) -> str:
     """A UTC instant as the clock of that zone shows it; a naive one is read as UTC."""
-    local = _aware(moment).astimezone(zone)
+    local = as_utc(moment).astimezone(zone)
     clock = f"{local:%H:%M}"
     return f"{format_date(local.date(), language)}{' à ' if language == 'fr' else ', '}{clock}"
 
@@ -244,10 +244,6 @@ def _percent(language: str) -> str:
 
 def _locale(language: str) -> str:
     return "fr_FR" if language == "fr" else "en_US"
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=dates.UTC)
 
 
 @functools.cache

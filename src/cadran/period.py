@@ -284,8 +284,17 @@ def local_day(moment: datetime, zone: ZoneInfo) -> date:
         moment: An aware datetime; a naive one is read as UTC.
         zone: Zone of the company or of the contract.
     """
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(zone).date()
+    return as_utc(moment).astimezone(zone).date()
+
+
+def as_utc(moment: datetime) -> datetime:
+    """The instant in UTC; without a zone it is in UTC already."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def instant(moment: datetime) -> str:
+    """A UTC instant as documents write it, such as ``2026-01-31T08:00:00Z``."""
+    return as_utc(moment).isoformat().replace("+00:00", "Z")
 
 
 def parse_grain(text: str) -> Grain:

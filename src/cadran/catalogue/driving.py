@@ -12,7 +12,7 @@ comes from the expression of a derived KPI, or from the ``drivers`` section of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from cadran.catalogue import fields
@@ -58,21 +58,6 @@ class Formula:
         return parse(self.text, dict.fromkeys(self.inputs, "number"), "number", where="")
 
 
-@dataclass(frozen=True)
-class Branch:
-    """A KPI in the tree of what drives another.
-
-    Attributes:
-        kpi: KPI id.
-        relation: How it drives the one above; ``arithmetic`` at the root.
-        below: What drives it in turn.
-    """
-
-    kpi: str
-    relation: Relation = "arithmetic"
-    below: tuple[Branch, ...] = field(default=())
-
-
 def formula_of(kpi: Kpi, catalogue: Catalogue) -> Formula | None:
     """The arithmetic of a KPI over others, its movement first; None when it is measured on its own."""
     if kpi.kind == "derived":
@@ -101,11 +86,6 @@ def edges(name: str, catalogue: Catalogue) -> dict[str, Relation]:
         if other in catalogue.kpis:
             found.setdefault(other, "hypothesis")
     return found
-
-
-def tree_of(name: str, catalogue: Catalogue, *, depth: int = 6) -> Branch:
-    """What drives a KPI, down to what is measured on its own; a KPI is opened once on each way down."""
-    return _branch(name, "arithmetic", catalogue, (), depth)
 
 
 def ways_up(name: str, catalogue: Catalogue) -> tuple[tuple[str, Relation], ...] | None:
@@ -194,9 +174,3 @@ def _reached(name: str, catalogue: Catalogue) -> set[str]:
             found.add(other)
             waiting += edges(other, catalogue)
     return found
-
-
-def _branch(name: str, relation: Relation, catalogue: Catalogue, above: tuple[str, ...], depth: int) -> Branch:
-    inside = edges(name, catalogue).items() if depth and name not in above else ()
-    below = tuple(_branch(other, how, catalogue, (*above, name), depth - 1) for other, how in inside)
-    return Branch(name, relation, below)

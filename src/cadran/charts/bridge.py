@@ -73,27 +73,17 @@ def drivers_table(found: Drivers, names: Mapping[str, str], words: Words) -> Tab
     heads = ("Driver", "Then", "Now", "Contribution", *(("Mix", "Rate") if is_mixed else ()))
     rows = tuple(_cells(driver, found, names, words) for driver in found.drivers)
     total = (words.say("Total"), *(words.value(v, found.kpi.unit) for v in (found.before, found.now)))
-    total += (_delta(found.change, found, words),)
-    total += (_delta(found.mix, found, words), _delta(found.rate, found, words)) if is_mixed else ()
+    total += (words.delta(found.change, found.kpi.unit),)
+    total += (words.delta(found.mix, found.kpi.unit), words.delta(found.rate, found.kpi.unit)) if is_mixed else ()
     return Table(tuple(words.say(head) for head in heads), (*rows, total))
 
 
 def _cells(driver: Driver, found: Drivers, names: Mapping[str, str], words: Words) -> tuple[str, ...]:
-    values = (_plain(driver.before, driver.unit, words), _plain(driver.now, driver.unit, words))
-    cells = (driver_name(driver, names, words), *values, _delta(driver.contribution, found, words))
+    values = (words.value(driver.before, driver.unit or "count"), words.value(driver.now, driver.unit or "count"))
+    cells = (driver_name(driver, names, words), *values, words.delta(driver.contribution, found.kpi.unit))
     if found.method != "mix_rate":
         return cells
-    return (*cells, _delta(driver.mix, found, words), _delta(driver.rate, found, words))
-
-
-def _plain(value: Decimal | None, unit: str, words: Words) -> str:
-    if value is None:
-        return "–"
-    return words.value(value, unit or "count")
-
-
-def _delta(value: Decimal | None, found: Drivers, words: Words) -> str:
-    return "–" if value is None else words.delta(value, found.kpi.unit)
+    return (*cells, words.delta(driver.mix, found.kpi.unit), words.delta(driver.rate, found.kpi.unit))
 
 
 def _steps(found: Drivers, names: Mapping[str, str], words: Words) -> list[tuple[str, Decimal]]:

@@ -67,10 +67,10 @@ def curve_table(reading: Reading, words: Words, most: int = MOST_ROWS) -> Table:
 def _cells(point: dict[str, Any], words: Words) -> tuple[str, ...]:
     return (
         words.say("day {n}", n=point["age"]),
-        words.value(point["share"], "rate") if point["share"] is not None else "–",
+        words.value(point["share"], "rate"),
         words.interval(point["low"], point["high"], "rate") if point["low"] is not None else "",
         words.number(point["at_risk"]),
-        words.value(point["past"], "rate") if point["past"] is not None else "–",
+        words.value(point["past"], "rate"),
     )
 
 

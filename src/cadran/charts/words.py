@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, time, timedelta
+from datetime import time, timedelta
 from typing import TYPE_CHECKING
 
 from cadran import i18n
+from cadran.period import as_utc
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -62,7 +63,7 @@ class Words:
 
     def known(self, moment: datetime) -> str:
         """Until when something is known: an instant, or the day that a midnight ends."""
-        local = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(self.zone)
+        local = as_utc(moment).astimezone(self.zone)
         return self.moment(moment) if local.time() != time() else self.day(local.date() - timedelta(days=1))
 
     def period(self, start: date, end: date, grain: Grain | None = None, *, short: bool = False) -> str:

@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import time
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from cadran.i18n import (
 )
 from cadran.insights.expected import summary
 from cadran.insights.record import FIELDS, plain, records
-from cadran.period import Period
+from cadran.period import Period, instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -311,7 +311,7 @@ def _json(value: object) -> object:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime):
-        return value.replace(tzinfo=value.tzinfo or UTC).isoformat().replace("+00:00", "Z")
+        return instant(value)
     if isinstance(value, date):
         return value.isoformat()
     return str(value)

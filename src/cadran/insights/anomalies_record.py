@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cadran.i18n import say
+from cadran.period import instant
 
 if TYPE_CHECKING:
     from cadran.insights.anomalies import Anomalies, Anomaly
@@ -24,7 +25,7 @@ def anomalies_record(found: Anomalies, language: str) -> dict[str, Any]:
         "n_judged": found.n_judged,
         "level": found.level,
         "currency": found.currency,
-        "as_of": found.as_of.isoformat(),
+        "as_of": instant(found.as_of),
         "reason": say(found.reason, found.reason_params, language) if found.reason else "",
         "missing": [
             {"entity": each.entity, "since": each.since.isoformat(), "kpis": list(each.kpis)} for each in found.missing

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cadran.catalogue.definition import AttributionRules
     from cadran.engine.journeys import JourneyResult
 
-#: Rows that are no label: no touch counted; a fitted model by_model no touch; the source gives no label.
+#: Rows that are no label: no touch counted; a fitted model credits no touch; the source gives no label.
 UNTOUCHED, ORGANIC, UNLABELLED = "(no known touch)", "(without any touch)", "(not given)"
 _CENT = Decimal("0.01")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cadran.i18n import say
 from cadran.insights.decision import Cell, Decision, Effect, Plan
 from cadran.insights.record import plain
-from cadran.period import Period
+from cadran.period import Period, instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,8 +52,8 @@ def decision_record(decision: Decision, today: date, language: str) -> dict[str,
         "has_drifted": effect.has_drifted if effect else None,
         "is_late": decision.is_late,
         "reason": say(effect.reason, effect.params, language) if effect and effect.reason else "",
-        "measured_at": _instant(effect.measured_at) if effect else None,
-        "known_at": _instant(effect.known_at) if effect else None,
+        "measured_at": instant(effect.measured_at) if effect else None,
+        "known_at": instant(effect.known_at) if effect else None,
         "snapshot": effect.snapshot if effect else None,
     }
 
@@ -161,7 +161,3 @@ def _cell_record(cell: Cell) -> dict[str, Any]:
 def _cell_of(kept: Mapping[str, Any]) -> Cell:
     period = Period(date.fromisoformat(kept["start"]), date.fromisoformat(kept["end"]))
     return Cell(kept["role"], kept["window"], period, kept["value"], kept["low"], kept["high"], kept["n"])
-
-
-def _instant(moment: datetime) -> str:
-    return moment.isoformat() + "Z"

@@ -174,9 +174,7 @@ def _cells(plan: Plan, ask: Ask, *, weekly: bool) -> tuple[list[_Asked], Sequenc
 def _estimate(readings: Sequence[Reading], *, weekly: bool) -> Estimate | None:
     if not weekly:
         (reading,) = readings
-        if reading.value is None or reading.low is None or reading.high is None:
-            return None
-        return Estimate(float(reading.value), reading.low, reading.high)
+        return reading.estimate
     values = [float(r.value) for r in readings if r.value is not None]
     if len(values) < max(FEWEST_WEEKS, len(readings)):
         return None

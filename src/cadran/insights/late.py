@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cadran.insights.record import plain
+from cadran.period import instant
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from cadran.engine.late import Late, LateChange
     from cadran.engine.result import Figure
 
@@ -29,8 +28,8 @@ def document(found: Late) -> dict[str, Any]:
     return {
         "kpi": found.kpi,
         "currency": found.currency,
-        "since": _instant(found.since),
-        "until": _instant(found.until),
+        "since": instant(found.since),
+        "until": instant(found.until),
         "figures": [_figures(old, new) for old, new in found.figures],
         "changes": records(found),
     }
@@ -50,8 +49,8 @@ def _record(change: LateChange, kpi: str) -> dict[str, Any]:
         "old": plain(change.old),
         "new": plain(change.new),
         "delta": plain(change.delta),
-        "learnt_from": _instant(change.learnt_from),
-        "learnt_to": _instant(change.learnt_to),
+        "learnt_from": instant(change.learnt_from) if change.learnt_from else None,
+        "learnt_to": instant(change.learnt_to) if change.learnt_to else None,
     }
 
 
@@ -76,7 +75,3 @@ def _figure(figure: Figure | None) -> dict[str, Any] | None:
         "denominator": plain(figure.denominator),
         "n": figure.n,
     }
-
-
-def _instant(moment: datetime | None) -> str | None:
-    return moment.replace(tzinfo=None).isoformat() + "Z" if moment else None

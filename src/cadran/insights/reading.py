@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from cadran.stats.contrast import Estimate
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
@@ -92,6 +94,13 @@ class Reading:
         """The KPI that was read."""
         return self.figure.kpi
 
+    @property
+    def estimate(self) -> Estimate | None:
+        """The value with its interval, or None where one of them is not known."""
+        if self.value is None or self.low is None or self.high is None:
+            return None
+        return Estimate(float(self.value), self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Readings:
@@ -117,3 +126,10 @@ class Readings:
     sql: tuple[str, ...] = ()
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     knowledge: Knowledge = "as_true"
+
+    def by_segment(self) -> list[list[Reading]]:
+        """The readings of each segment, in order."""
+        found: dict[tuple[tuple[str, str | None], ...], list[Reading]] = {}
+        for reading in self.readings:
+            found.setdefault(reading.figure.key[2], []).append(reading)
+        return list(found.values())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cadran.i18n import say
+from cadran.period import instant
 
 if TYPE_CHECKING:
     from cadran.engine.result import Number
@@ -52,7 +52,7 @@ def record(reading: Reading, readings: Readings, language: str) -> dict[str, Any
         "status": reading.status,
         "reason": say(reading.reason, reading.reason_params, language) if reading.reason else "",
         "partial": figure.partial,
-        "as_of": readings.as_of.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z"),
+        "as_of": instant(readings.as_of),
         "basis": kpi.basis,
         "maturity": reading.maturity,
         "target": plain(reading.target.value) if reading.target else None,

@@ -10,7 +10,7 @@ from cadran.catalogue.driving import formula_of
 from cadran.engine.query import KpiQuery
 from cadran.errors import CadranError
 from cadran.insights.effect import OWN_INTERVAL
-from cadran.stats.contrast import Estimate, certainty, contrast, rank_certainty
+from cadran.stats.contrast import certainty, contrast, rank_certainty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -112,7 +112,7 @@ class Prepare:
         quiet: list[str] = []
         unclear: list[str] = []
         for kpi, answer in zip(kpis, self._answers(kpis), strict=True):
-            judged = [each for each in _by_segment(answer) if _newest(each) is not None] if answer else []
+            judged = [each for each in answer.by_segment() if _newest(each) is not None] if answer else []
             items = [item for each in judged if answer and (item := _item(each, answer))]
             news = [item for item in items if item.why != "off_track" or kpi.id not in in_hand]
             if items and not news:
@@ -199,11 +199,10 @@ def _moved(reading: Reading, series: Sequence[Reading]) -> tuple[float, bool]:
     before = next((r for r in series if r.figure.start == change.start), None)
     # windows that overlap share their cases: the intervals of two of them say nothing of their difference
     if reading.kpi.interval in OWN_INTERVAL and reading.kpi.trailing is None:
-        pair = [_estimate(reading), _estimate(before)]
-        known = [each for each in pair if each is not None]
-        if len(known) < len(pair) or before is None or before.status != "ok":
+        now, then = reading.estimate, before.estimate if before and before.status == "ok" else None
+        if now is None or then is None:
             return 0.0, False
-        sure = certainty(contrast(known, [1, -1]))
+        sure = certainty(contrast([now, then], [1, -1]))
         return sure, sure >= SURE
     earlier = [r for r in series if r.figure.start < reading.figure.start and not r.figure.partial]
     past = [float(r.change.delta) for r in earlier if r.change and r.change.delta is not None][-PAST:]
@@ -211,23 +210,10 @@ def _moved(reading: Reading, series: Sequence[Reading]) -> tuple[float, bool]:
     return sure, sure >= SURE_BY_RANK
 
 
-def _estimate(reading: Reading | None) -> Estimate | None:
-    if reading is None or reading.value is None or reading.low is None or reading.high is None:
-        return None
-    return Estimate(float(reading.value), reading.low, reading.high)
-
-
 def _newest(series: Sequence[Reading]) -> Reading | None:
     """The newest period that is over and can be relied on."""
     whole = [r for r in series if r.status == "ok" and not r.figure.partial and r.value is not None]
     return max(whole, key=lambda r: r.figure.start, default=None)
-
-
-def _by_segment(answer: Readings) -> list[list[Reading]]:
-    found: dict[tuple[tuple[str, str | None], ...], list[Reading]] = {}
-    for reading in answer.readings:
-        found.setdefault(reading.figure.key[2], []).append(reading)
-    return list(found.values())
 
 
 def _grain(kpi: Kpi) -> Grain:

@@ -52,9 +52,7 @@ def by_terms(
 def by_parts(found: Drivers, figure: Figure, earlier: Figure) -> Drivers:
     """The change of a ratio split over what is above and below the line."""
     if figure.numerator is None or earlier.numerator is None or not (figure.denominator and earlier.denominator):
-        return replace(
-            found, reason="{kpi} is measured on its own: split it by a dimension.", reason_params={"kpi": found.kpi.id}
-        )
+        return replace(found, reason=ON_ITS_OWN, reason_params={"kpi": found.kpi.id})
     node = Product(((1, Leaf("numerator")), (-1, Leaf("denominator"))))
     before = {"numerator": _decimal(earlier.numerator), "denominator": _decimal(earlier.denominator)}
     now = {"numerator": _decimal(figure.numerator), "denominator": _decimal(figure.denominator)}

@@ -85,10 +85,7 @@ def suggestions(answer: Readings, kpi: Kpi, grain: Grain, calendar: Calendar, co
         calendar: Calendar of the company.
         coming: Period to propose for.
     """
-    series: dict[tuple[tuple[str, str | None], ...], list[Reading]] = {}
-    for reading in answer.readings:
-        series.setdefault(reading.figure.key[2], []).append(reading)
-    return [_suggest(found, kpi, grain, calendar, coming) for found in series.values()]
+    return [_suggest(found, kpi, grain, calendar, coming) for found in answer.by_segment()]
 
 
 def _suggest(found: Sequence[Reading], kpi: Kpi, grain: Grain, calendar: Calendar, coming: Period) -> Suggestion:

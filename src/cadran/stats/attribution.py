@@ -8,7 +8,7 @@ those that it has: one touch gets everything, two share equally (rule T-90).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cadran.stats.journeys import Journeys
 
 Rule = Literal["first", "last", "linear", "u_shaped", "w_shaped", "time_decay", "full_path"]
-RULES: tuple[Rule, ...] = ("first", "last", "linear", "u_shaped", "w_shaped", "time_decay", "full_path")
+RULES: tuple[Rule, ...] = get_args(Rule)
 #: Days in which a touch loses half of its weight under ``time_decay``.
 HALF_LIFE = 7.0
 #: Share of each milestone; what is left is spread evenly over the other touches.

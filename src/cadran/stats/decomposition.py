@@ -145,10 +145,9 @@ def _product(node: Product, before: Mapping[str, float], now: Mapping[str, float
     if slopes is None:
         return None
     found = [split(factor, before, now) for _, factor in node.factors]
-    constants = all(isinstance(factor, Constant) for place, (_, factor) in enumerate(node.factors) if place in moving)
     method: Method = "log_mean" if is_positive else "symmetric"
     only = sum(not isinstance(factor, Constant) for _, factor in node.factors) <= 1
-    return _joined(found, slopes, "sum" if constants or (only and powers.count(-1) == 0) else method)
+    return _joined(found, slopes, "sum" if not moving or (only and powers.count(-1) == 0) else method)
 
 
 def _log_slopes(old: Sequence[float], new: Sequence[float], powers: Sequence[int]) -> list[float]:

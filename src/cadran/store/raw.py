@@ -15,13 +15,14 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cadran.errors import Issue, StoreError
+from cadran.period import as_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -150,7 +151,7 @@ def land(folder: Path, info: LandingInfo, batches: Iterable[pa.RecordBatch], tal
     Raises:
         StoreError: The folder cannot be written, or rows are missing from the account.
     """
-    info = replace(info, extracted_at=_utc(info.extracted_at), read_at=_utc(info.read_at))
+    info = replace(info, extracted_at=as_utc(info.extracted_at), read_at=as_utc(info.read_at))
     if known := find(folder, info):
         return known
     try:
@@ -186,12 +187,7 @@ def landings(folder: Path) -> list[Landing]:
 
 
 def _manifest(folder: Path, info: LandingInfo) -> Path:
-    return folder / f"{_utc(info.extracted_at):%Y%m%dT%H%M%S%f}-{info.key}.json"
-
-
-def _utc(instant: datetime) -> datetime:
-    """The instant in UTC; without a zone it is in UTC already."""
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return folder / f"{as_utc(info.extracted_at):%Y%m%dT%H%M%S%f}-{info.key}.json"
 
 
 def _same_content(folder: Path, info: LandingInfo) -> Landing | None:
