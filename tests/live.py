@@ -10,9 +10,11 @@ import httpx
 import pyarrow.parquet as pq
 
 from cadran.canonical.mapping import load_mappings
+from cadran.config import load_project
 from cadran.sources.live.auth import Fixed
-from cadran.sources.live.connection import Kind, Need
+from cadran.sources.live.connection import Kind, Need, connections_of
 from cadran.sources.live.http import Habits, Http
+from cadran.sources.live.kinds import KINDS
 from cadran.sources.live.stream import Account, Page, Stream
 from cadran.sources.live.wire import Wire
 from cadran.store.raw import landings
@@ -128,3 +130,41 @@ def toy_project(project, monkeypatch):
     settings = (project.root / "cadran.toml").read_text()
     (project.root / "cadran.toml").write_text(settings + '\n[connections.toy]\nkind = "toy"\n')
     return load_mappings(project.mappings)
+
+
+def over(answer):
+    """A fake's `answer`, as what a transport without a network calls."""
+
+    def handle(request):
+        status, headers, text = answer(
+            request.method, str(request.url), dict(request.headers), request.content.decode()
+        )
+        return httpx.Response(status, headers=headers, text=text)
+
+    return handle
+
+
+def connected(project, monkeypatch, kind, written="", **secrets):
+    """The only connection of a project, of that kind, with its secrets in the environment."""
+    settings = project.root / "cadran.toml"
+    settings.write_text(settings.read_text() + f"\n[connections.{kind}]\n{written}\n")
+    for name, value in secrets.items():
+        monkeypatch.setenv(f"CADRAN_{kind}_{name}".upper(), value)
+    (connection,) = connections_of(load_project(project.root), KINDS)
+    return connection
+
+
+def tables(project, connection):
+    """The last version of every record that has landed, by stream and key: what final tables rest on."""
+    found = {}
+    for folder in sorted((project.state / "raw" / connection).glob("*")):
+        rows = {}
+        for landing in landings(folder):
+            for row in pq.read_table(landing.path).drop(["_row"]).to_pylist():
+                told = {name: value for name, value in row.items() if value is not None}
+                rows[
+                    told.get("id")
+                    or json.dumps([told.get(name) for name in ("object_id", "property", "timestamp", "value")])
+                ] = told
+        found[folder.name] = rows
+    return found

@@ -358,3 +358,13 @@ def test_a_file_in_canonical_words_shares_the_ids_of_a_system_when_its_mapping_s
     message, _, _ = refused(tmp_path, "extends: cadran_activity\nentities: {}\n")
     assert message == "There is no key entities here."
     assert refused(tmp_path, "extends: cadran_quotas\n")[1] == "Did you mean cadran_quota?"
+
+
+def test_what_a_row_was_merged_into_is_an_id_of_its_connection(tmp_path):
+    text = (
+        "name: crm\nmatch: {headers: [Id]}\nentities:\n  contact:\n    id: Id\n    columns: {merged_into_id: Master}\n"
+    )
+    (tmp_path / "crm.yml").write_text(text)
+    (mapping,) = load_mappings(tmp_path)
+    (rule,) = mapping.entities[0].columns
+    assert rule.ref == "id"

@@ -140,6 +140,7 @@ def test_of_several_readings_of_a_record_the_newest_counts():
     assert found.cursors == ("2026-06-01T00:00:00Z", "2026-06-02")
 
 
+@pytest.mark.slow
 def test_the_figures_follow_the_newest_reading_and_leave_out_what_is_gone(project, read):
     toy, clock = Toy({n: deal(n) for n in range(1, 5)}), Clock()
     read(toy, clock)
@@ -154,6 +155,7 @@ def test_the_figures_follow_the_newest_reading_and_leave_out_what_is_gone(projec
     assert report.meta.known_at == clock.at.replace(tzinfo=None)
 
 
+@pytest.mark.slow
 def test_two_connections_of_one_kind_keep_their_ids_apart(project, monkeypatch):
     mappings = toy_project(project, monkeypatch)
     settings = project.root / "cadran.toml"

@@ -76,6 +76,11 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | datetime) else str(value)
 
 
+def _points(column: Column) -> bool:
+    """True when a column holds the id of another row; what a row was merged into is one of its own kind."""
+    return bool(column.ref) or column.name == "merged_into_id"
+
+
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
@@ -261,10 +266,10 @@ class MappingFile:
         if value is None:
             refuse("{column} says nothing.", where, column=column.name)
         if not isinstance(value, Record):
-            return replace(plain, sources=(_aliases(value),), ref="id" if column.ref else "")
+            return replace(plain, sources=(_aliases(value),), ref="id" if _points(column) else "")
         _known_keys(value, RULE_KEYS)
         rule = self._source(plain, value)
-        ref = self._allowed(value, "ref", REFS) or ("id" if column.ref else "")
+        ref = self._allowed(value, "ref", REFS) or ("id" if _points(column) else "")
         when = value.get("when")
         return replace(
             rule,

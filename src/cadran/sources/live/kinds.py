@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from cadran.sources.live.connection import Kind
 
 #: Module of each kind; it holds `KIND`.
-_MODULES: dict[str, str] = {}
+_MODULES = {"hubspot": "cadran.sources.live.hubspot"}
 
 
 class Kinds(Mapping[str, "Kind"]):
