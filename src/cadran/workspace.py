@@ -19,7 +19,7 @@ from cadran.config import load_project
 from cadran.engine.customers import customers
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
-from cadran.engine.pipeline import pipeline
+from cadran.engine.pipeline import PipelineQuery, pipeline
 from cadran.engine.query import Context
 from cadran.engine.redefine import redefined
 from cadran.engine.run import answer, answers, rows
@@ -33,6 +33,7 @@ from cadran.insights.drivers import drivers_of
 from cadran.insights.economics import economics
 from cadran.insights.judge import read
 from cadran.insights.landing import Ahead
+from cadran.insights.next_actions import Chooser
 from cadran.insights.pace import pace_of
 from cadran.insights.redefinition import Redefinition
 from cadran.store.settings import has_state
@@ -47,11 +48,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cadran.catalogue.definition import Catalogue, Kpi
+    from cadran.catalogue.plays import Play
     from cadran.config import Project
     from cadran.engine.customers import CustomerQuery
     from cadran.engine.journeys import JourneyQuery
     from cadran.engine.late import Late
-    from cadran.engine.pipeline import PipelineQuery, PipelineResult
+    from cadran.engine.pipeline import PipelineResult
     from cadran.engine.query import KpiQuery, LateQuery, RowQuery
     from cadran.engine.result import KpiResult, Rows
     from cadran.errors import Issue
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from cadran.insights.change import Drivers
     from cadran.insights.economics import Economics
     from cadran.insights.landing import Outlook
+    from cadran.insights.next_actions import NextAction
     from cadran.insights.pace import Pace
     from cadran.insights.reading import Readings
     from cadran.period import Grain
@@ -251,6 +254,14 @@ class View:
         known = known_at(self.meta.known_at, query.as_of, context.zone)
         period = context.calendar.containing(known.whole_until, grain)
         return Ahead(asked, context.calendar, context.zone, goal, as_known).outlook(query, period)
+
+    def next_actions(self, plays: Sequence[Play]) -> tuple[NextAction, ...]:
+        """The plays that figures out of their range call for, by money, certainty and ease; the best first."""
+        context = self._context()
+        found = pipeline(self.catalogue, PipelineQuery(), self._warehouse, context)
+        book, model = Ahead(lambda _: found, context.calendar, context.zone).learnt(found)
+        today = known_at(self.meta.known_at, None, context.zone).whole_until
+        return Chooser(self.catalogue, context.calendar, today, self.ask_all, book, model).choose(plays)
 
     def paces(self, query: KpiQuery) -> tuple[Pace, ...]:
         """Where each KPI of a question lands at the end of its running period.

@@ -26,6 +26,7 @@ from cadran.api.drivers import DriversOut, drivers_out
 from cadran.api.economics import economics
 from cadran.api.forecast import forecast, landings
 from cadran.api.late import late
+from cadran.api.next_actions import next_
 from cadran.engine.query import RowQuery, from_params
 from cadran.errors import CadranError, QueryError, did_you_mean
 from cadran.i18n import say
@@ -103,6 +104,7 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/late", late, "What was learnt late about a figure"),
         ("/forecast", forecast, "Where bookings land"),
         ("/landings", landings, "Where each KPI lands"),
+        ("/next", next_, "What to do next"),
         ("/economics", economics, "What customers are worth and what they cost"),
         ("/decisions", decisions, "Decisions, and what they changed"),
     ):

@@ -80,7 +80,8 @@ def _amount(text: str | None) -> Decimal | None:
 
 
 def _outlook(found: Outlook, view: View, output: Output) -> None:
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
 
     if output.form == "json":
         show_records([asdict(found)], output.form, ())
@@ -164,7 +165,8 @@ def _tell(found: Outlook, output: Output) -> None:
 
 
 def _paces(found: Sequence[Pace], view: View, output: Output) -> None:
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.i18n import format_interval, format_period, format_value, say
 
     for each in found:

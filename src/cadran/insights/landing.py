@@ -169,6 +169,11 @@ class Ahead:
             return _with(bare, reason="Too little is known of past deals to forecast from them.")
         return self._filled(bare, book, told, found)
 
+    def learnt(self, found: PipelineResult) -> tuple[Book, Hazards | None]:
+        """The deals of an answer, and the chances that can be learnt from them; None where none was won and lost."""
+        book = book_of(found, _day_number(found.at), self._closings(found.at))
+        return book, Hazards.of(book.stays, book.day) if book.stays.deal.size else None
+
     def _filled(self, bare: Outlook, book: Book, told: Bookings, found: PipelineResult) -> Outlook:
         amounts, still = book.amounts(), ~told.expected.is_new
         open_amount = float(amounts[told.expected.deal[still]].sum())

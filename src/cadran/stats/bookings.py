@@ -64,6 +64,19 @@ class Hazards:
             return None
         return Hazards(fit_hazard(known, day))
 
+    def what_if(self, stage: int, log_odds: float) -> Hazards:
+        """The same company, had one stage another conversion: the odds of going on from it are multiplied.
+
+        It says what the arithmetic of the pipeline gives, not what an action causes.
+
+        Args:
+            stage: Place of the stage.
+            log_odds: Logarithm of what the odds are multiplied by.
+        """
+        offsets = self.hazard.offsets.copy()
+        offsets[stage] += log_odds
+        return Hazards(self.hazard.with_offsets(offsets))
+
     def by_week(self, deals: Stays, day: float, weeks: int) -> Array:
         """See `Chances`."""
         calendar, n = self.hazard.calendar(day, weeks), deals.deal.size
