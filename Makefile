@@ -31,8 +31,13 @@ tests/cube/node_modules: tests/cube/package.json
 	cd tests/cube && npm install --silent --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# A grammar of Salesforce's query language, which every query of the connector is checked with.
+tests/soql/node_modules: tests/soql/package.json
+	cd tests/soql && npm install --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
 # The quick suite first, then the slow one, then what needs a Spark cluster, which keeps every core busy by itself.
-test: .venv/tested tests/cube/node_modules
+test: .venv/tested tests/cube/node_modules tests/soql/node_modules
 	$(BIN)/pytest -q -n auto -m "not slow and not browser and not postgres and not spark"
 	$(BIN)/pytest -q -n auto --dist loadfile -m "(slow or browser or postgres) and not spark"
 	$(BIN)/pytest -q -m spark

@@ -163,6 +163,7 @@ class Http:
         params: Mapping[str, Any] | None = None,
         body: Any = None,
         form: Mapping[str, str] | None = None,
+        plain: bool = False,
     ) -> Any:
         """The JSON value that a vendor answers, asked again as often as that can help.
 
@@ -172,6 +173,7 @@ class Http:
             params: Parameters; those that are None are left out.
             body: JSON body.
             form: Fields of a form, instead of a body.
+            plain: True for an answer that is text rather than JSON, which is given as it is.
 
         Raises:
             SourceError: The vendor refuses; permanent unless it failed as often as it was asked.
@@ -184,8 +186,8 @@ class Http:
                 renewals += 1
                 reply = self._sent(request(), path)
             self.last = reply
-            if reply.is_good:
-                return reply.body
+            if reply.is_good or (plain and 200 <= reply.status < 300):
+                return reply.text if plain else reply.body
             self._refuse(reply, path)
             if attempt < self._habits.attempts:
                 self._rest(reply, attempt, path)

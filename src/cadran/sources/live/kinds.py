@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from cadran.sources.live.connection import Kind
 
 #: Module of each kind; it holds `KIND`.
-_MODULES = {"hubspot": "cadran.sources.live.hubspot"}
+_MODULES: dict[str, str] = {
+    "hubspot": "cadran.sources.live.hubspot",
+    "salesforce": "cadran.sources.live.salesforce",
+}
 
 
 class Kinds(Mapping[str, "Kind"]):

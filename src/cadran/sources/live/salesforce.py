@@ -63,6 +63,9 @@ OBJECTS = (
 RATES = ("DatedConversionRate", "CurrencyType")
 #: Types of fields that no query gives as one value.
 _COMPOUND = {"address", "location", "base64", "complexvalue"}
+#: What people wrote to each other, which no figure needs.
+_LETTERS = {"textarea"}
+_ACTIVITIES = {"Task", "Event", "EmailMessage"}
 _NO_COLUMN = re.compile(r"No such column '(\w+)'")
 
 
@@ -153,9 +156,9 @@ class Org:
         """The price of each currency in the one of the company, which is written into every record."""
 
         def read(_: Window) -> Iterator[Page]:
-            corporate = self._all("SELECT IsoCode FROM CurrencyType WHERE IsCorporate = true")[0]["IsoCode"]
-            records = self._all(f"SELECT {', '.join(self._fields(name))} FROM {name}")
-            yield Page([{**record, "CorporateIsoCode": corporate} for record in records])
+            for corporate in self._all("SELECT IsoCode FROM CurrencyType WHERE IsCorporate = true"):
+                records = self._all(f"SELECT {', '.join(self._fields(name))} FROM {name}")
+                yield Page([{**record, "CorporateIsoCode": corporate["IsoCode"]} for record in records])
 
         return Stream("Rates", read, key=("Id",), cursor="SystemModstamp", deletes="none")
 
@@ -167,7 +170,8 @@ class Org:
         """Fields that a query can name: those of Salesforce, then the company's own as far as a query may be long."""
         if name not in self.fields:
             described = self.http.get(f"{self.root}/sobjects/{name}/describe")["fields"]
-            plain = [item["name"] for item in described if item["type"] not in _COMPOUND]
+            left_out = _COMPOUND | (_LETTERS if name in _ACTIVITIES else set())
+            plain = [item["name"] for item in described if item["type"] not in left_out]
             ordered = sorted(plain, key=lambda word: word.endswith("__c"))
             length, kept = 0, []
             for word in ordered:
@@ -191,7 +195,7 @@ class Org:
                 )
             except SourceError as error:
                 lost = _NO_COLUMN.search(self.http.last.text)
-                if error.params.get("status") != 400 or lost is None or lost[1] not in self._fields(name):  # noqa: PLR2004
+                if error.params.get("status") != 400 or lost is None or lost[1] not in self._fields(name):
                     raise
                 self.fields[name].remove(lost[1])
 
@@ -325,7 +329,8 @@ class _Hidden:
 
 def _open(connection: Connection, wire: Wire) -> Account:
     settings = connection.settings
-    held = {name: place.get() for name, place in connection.places.items() if place.is_there()}
+    held = {"client_secret": connection.places["client_secret"].get()}
+    held["refresh_token"] = connection.places["refresh_token"].find()
     login = _Login(settings["domain"].rstrip("/"), settings["client_id"], held, wire)
     token, instance = login.token()
     auth = Renewed(lambda: login.token()[0], login.kept(), token, [token])
