@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from importlib import resources
@@ -16,7 +16,8 @@ from azem.model.loader import SemanticModel
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from cadran.catalogue.definition import Target, TargetLock
+from cadran.catalogue.definition import Kpi, Measure, Target, TargetLock
+from cadran.catalogue.exchange import report
 from cadran.catalogue.exchange.contract import contract_of
 from cadran.catalogue.exchange.cube import to_cube
 from cadran.catalogue.exchange.metricflow import to_metricflow
@@ -123,6 +124,11 @@ class TestReport:
         monkeypatch.setattr("cadran.catalogue.exchange.report._KNOWN_KPI", frozenset({"id", "kind"}))
         told = to_metricflow(CATALOGUE).kpis[0]
         assert (told.status, told.losses[0].code) == ("none", "unknown_key")
+
+    def test_somebody_decided_what_each_key_of_a_contract_becomes(self):
+        """A key that changes the number must leave KPIs out; any other one travels as it is."""
+        assert {each.name for each in fields(Kpi)} - report._KNOWN_KPI == set()
+        assert {each.name for each in fields(Measure)} - report._KNOWN_MEASURE == set()
 
     def test_earlier_versions_are_named(self):
         old = CATALOGUE.kpi("win_rate")

@@ -155,6 +155,11 @@ def parse_yaml(text: str, name: str) -> Record:
     return value
 
 
+def yaml_text(value: object) -> str:
+    """Plain values as YAML that people read: keys in their order, letters as they are."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110)
+
+
 def read_text(path: Path, name: str) -> str:
     """The text of a file.
 

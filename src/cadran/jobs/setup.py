@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import yaml
-
 from cadran.catalogue.choice import choose
 from cadran.errors import ConfigError
+from cadran.record import yaml_text
 from cadran.store.shelf import shelf_of
 
 if TYPE_CHECKING:
@@ -58,5 +57,5 @@ def write_board(project: Project, chosen: Sequence[Chosen]) -> Path:
         "kpis": [each.kpi.id for each in chosen],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump({"boards": {BOARD: board}}, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text({"boards": {BOARD: board}}), encoding="utf-8")
     return path

@@ -6,7 +6,6 @@ gives the same KPI.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date
@@ -28,9 +27,9 @@ def contract_of(kpi: Kpi) -> dict[str, Any]:
     return found
 
 
-def contract_text(kpi: Kpi) -> str:
-    """The contract and the id as one line of JSON."""
-    return json.dumps({"id": kpi.id, **contract_of(kpi)}, ensure_ascii=False)
+def identified(kpi: Kpi) -> dict[str, Any]:
+    """The contract with the id before it."""
+    return {"id": kpi.id, **contract_of(kpi)}
 
 
 def _plain(value: Any) -> Any:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.catalogue.exchange.contract import contract_of
-from cadran.catalogue.exchange.report import Export, Loss, common_losses, verdict
+from cadran.catalogue.exchange.report import FIGURE_LOST, Export, Loss, described, verdict
 from cadran.catalogue.exchange.rows import entities_of, leaves_of, metric_sql, row_losses, tables_of, times_of
 from cadran.catalogue.exchange.sql import roles_of, row_value
+from cadran.record import yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,21 +25,15 @@ if TYPE_CHECKING:
 CUBE, PLACEHOLDER = "{CUBE}.", "cadran_cube"
 _TYPES = {"int": "number", "float": "number", "bool": "boolean", "date": "time", "money": "number", "decimal": "number"}
 #: Losses that would make it another figure.
-FATAL = frozenset(
-    {"survival", "estimate", "trailing", "at_end", "two_days", "two_tables", "inputs", "unknown_key", "balance"}
-)
+FATAL = FIGURE_LOST | {"at_end", "balance", "two_days", "two_tables"}
 
 
 def to_cube(catalogue: Catalogue) -> Export:
     """The catalogue as one file of Cube for every table, and what it cannot say."""
     kpis = catalogue.newest()
-    told = {kpi.id: _outcome(kpi, catalogue) for kpi in kpis}
+    told = {kpi.id: verdict(kpi, catalogue, _losses(kpi, catalogue), FATAL) for kpi in kpis}
     files = {f"model/cubes/{entity}.yml": _cube(entity, kpis, told, catalogue) for entity in entities_of(kpis)}
     return Export(files, tuple(told.values()))
-
-
-def _outcome(kpi: Kpi, catalogue: Catalogue) -> Exported:
-    return verdict(kpi, [*common_losses(kpi, catalogue), *_losses(kpi, catalogue)], FATAL)
 
 
 def _losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
@@ -77,7 +70,7 @@ def _cube(entity: str, kpis: list[Kpi], told: dict[str, Exported], catalogue: Ca
     }
     if left_out:
         cube["meta"] = {"cadran_kpis_without_measure": left_out}
-    return yaml.safe_dump({"cubes": [cube]}, sort_keys=False, allow_unicode=True, width=110)
+    return yaml_text({"cubes": [cube]})
 
 
 def _dimension(name: str, column: str, kind: str) -> dict[str, Any]:
@@ -91,7 +84,7 @@ def _measure(kpi: Kpi, catalogue: Catalogue) -> dict[str, Any]:
     told = {
         "name": kpi.id,
         "title": kpi.name("en"),
-        "description": " ".join(kpi.descriptions.get("en", kpi.name("en")).split()),
+        "description": described(kpi),
         "meta": meta,
     }
     if not _is_balance(kpi):

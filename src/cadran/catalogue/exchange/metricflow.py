@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.catalogue.exchange.contract import contract_of
-from cadran.catalogue.exchange.report import Export, Loss, common_losses, verdict
+from cadran.catalogue.exchange.report import FIGURE_LOST, Export, Loss, described, verdict
 from cadran.catalogue.exchange.rows import entities_of, input_losses, leaves_of, used_inputs, window_loss
 from cadran.catalogue.exchange.sql import RATIO, guarded, roles_of, row_value, safe_division, substituted
+from cadran.record import yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cadran.catalogue.definition import Catalogue, Kpi
-    from cadran.catalogue.exchange.report import Exported
     from cadran.catalogue.exchange.sql import Role
 
 #: Losses that would make it another figure.
-FATAL = frozenset({"survival", "estimate", "trailing", "inputs", "unknown_key"})
+FATAL = FIGURE_LOST
 SPINE = "cadran_time_spine"
 _AGGREGATIONS = {"mean": "average"}
 _SPINE_SQL = """\
@@ -37,7 +35,7 @@ from ({{ dbt.date_spine('day', "cast('2000-01-01' as date)", "cast('2100-01-01' 
 def to_metricflow(catalogue: Catalogue) -> Export:
     """The catalogue as a folder of dbt models, semantic models and metrics, and what it cannot say."""
     kpis = catalogue.newest()
-    told = {kpi.id: _outcome(kpi, catalogue) for kpi in kpis}
+    told = {kpi.id: verdict(kpi, catalogue, _losses(kpi, catalogue), FATAL) for kpi in kpis}
     kept = [kpi for kpi in kpis if told[kpi.id].status != "none"]
     left_out = {kpi.id: contract_of(kpi) for kpi in kpis if told[kpi.id].status == "none"}
     entities = entities_of(kept)
@@ -48,15 +46,9 @@ def to_metricflow(catalogue: Catalogue) -> Export:
         "models/cadran/time_spine.yml": {"models": [_spine()]},
         "cadran_kpis_without_metric.yml": {"kpis": left_out},
     }
-    files = {
-        path: yaml.safe_dump(each, sort_keys=False, allow_unicode=True, width=110) for path, each in documents.items()
-    }
+    files = {path: yaml_text(each) for path, each in documents.items()}
     files |= {f"models/cadran/{e}.sql": f"select * from {{{{ source('cadran', '{e}') }}}}\n" for e in entities}
     return Export({**files, f"models/cadran/{SPINE}.sql": _SPINE_SQL}, tuple(told.values()))
-
-
-def _outcome(kpi: Kpi, catalogue: Catalogue) -> Exported:
-    return verdict(kpi, [*common_losses(kpi, catalogue), *_losses(kpi, catalogue)], FATAL)
 
 
 def _losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
@@ -140,7 +132,7 @@ def _metrics(kpi: Kpi) -> Iterator[dict[str, Any]]:
     """The metric of a KPI, after the metrics that it is made of."""
     told = {
         "label": kpi.name("en"),
-        "description": " ".join(kpi.descriptions.get("en", kpi.name("en")).split()),
+        "description": described(kpi),
         "config": {"meta": {"cadran": contract_of(kpi)}},
     }
     if kpi.kind == "derived":

@@ -10,20 +10,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from cadran.canonical.entities import ENTITIES, published_columns
-from cadran.catalogue.exchange.contract import contract_text
-from cadran.catalogue.exchange.report import Export, Loss, common_losses, verdict
+from cadran.catalogue.exchange.contract import identified
+from cadran.catalogue.exchange.report import FIGURE_LOST, Export, Loss, described, verdict
 from cadran.catalogue.exchange.rows import entities_of, leaves_of, metric_sql, row_losses, times_of
 from cadran.catalogue.exchange.sql import roles_of
+from cadran.record import yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cadran.canonical.entities import Column
     from cadran.catalogue.definition import Catalogue, Kpi
-    from cadran.catalogue.exchange.report import Exported
 
 VERSION = "0.2.0.dev0"
 FILE = "cadran.ossie.yaml"
@@ -39,9 +37,7 @@ _TYPES = {
     "decimal": "Decimal",
 }
 #: Losses that would make it another figure.
-FATAL = frozenset(
-    {"survival", "estimate", "trailing", "at_end", "balance", "two_days", "two_tables", "inputs", "unknown_key"}
-)
+FATAL = FIGURE_LOST | {"at_end", "balance", "two_days", "two_tables"}
 
 
 def to_ossie(catalogue: Catalogue, *, name: str = "cadran") -> Export:
@@ -52,9 +48,9 @@ def to_ossie(catalogue: Catalogue, *, name: str = "cadran") -> Export:
         name: Name of the semantic model.
     """
     kpis = catalogue.newest()
-    told = {kpi.id: _outcome(kpi, catalogue) for kpi in kpis}
+    told = {kpi.id: verdict(kpi, catalogue, _losses(kpi, catalogue), FATAL) for kpi in kpis}
     metrics = [_metric(kpi, catalogue) for kpi in kpis if told[kpi.id].status != "none"]
-    left_out = [contract_text(kpi) for kpi in kpis if told[kpi.id].status == "none"]
+    left_out = [identified(kpi) for kpi in kpis if told[kpi.id].status == "none"]
     document: dict[str, Any] = {
         "version": VERSION,
         "name": name,
@@ -63,14 +59,10 @@ def to_ossie(catalogue: Catalogue, *, name: str = "cadran") -> Export:
         "metrics": metrics,
     }
     if left_out:
-        data = json.dumps({"kpis_without_metric": [json.loads(each) for each in left_out]}, ensure_ascii=False)
+        data = json.dumps({"kpis_without_metric": left_out}, ensure_ascii=False)
         document["custom_extensions"] = [{"vendor_name": VENDOR, "data": data}]
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+    text = yaml_text(document)
     return Export({FILE: text}, tuple(told.values()))
-
-
-def _outcome(kpi: Kpi, catalogue: Catalogue) -> Exported:
-    return verdict(kpi, [*common_losses(kpi, catalogue), *_losses(kpi, catalogue)], FATAL)
 
 
 def _losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
@@ -83,14 +75,14 @@ def _metric(kpi: Kpi, catalogue: Catalogue) -> dict[str, Any]:
     day = ", ".join(times_of(kpi, catalogue))
     return {
         "name": kpi.id,
-        "description": " ".join(kpi.descriptions.get("en", kpi.name("en")).split()),
+        "description": described(kpi),
         "datatype": "Integer" if kpi.unit == "count" and kpi.kind == "simple" else "Decimal",
         "expression": _ansi(metric_sql(kpi, catalogue)),
         "ai_context": {
             "instructions": f"Date it by {day}. Unit: {kpi.unit}.",
             "synonyms": list(dict.fromkeys([kpi.name("en"), kpi.name("fr")])),
         },
-        "custom_extensions": [{"vendor_name": VENDOR, "data": contract_text(kpi)}],
+        "custom_extensions": [{"vendor_name": VENDOR, "data": json.dumps(identified(kpi), ensure_ascii=False)}],
     }
 
 

@@ -21,7 +21,7 @@ _KNOWN_KPI = frozenset(
         *("descriptions", "formula", "numerator", "denominator", "n", "expression", "inputs", "window_days"),
         *("dimensions", "default_by", "grains", "scope", "sources", "owner", "team", "funnel", "cadence", "min_n"),
         *("targets", "benchmarks", "alerts", "hypothesis", "interval", "variants", "is_vanity", "oracle", "zone"),
-        *("low", "high", "notes", "cost_lines", "trailing", "locks", "where", "places"),
+        *("low", "high", "notes", "cost_lines", "trailing", "locks", "approval", "where", "places"),
     }
 )
 _KNOWN_MEASURE = frozenset(
@@ -30,6 +30,8 @@ _KNOWN_MEASURE = frozenset(
         *("missing", "missing_what", "required", "places"),
     }
 )
+#: Losses that would make it another figure in every format.
+FIGURE_LOST = frozenset({"survival", "estimate", "trailing", "inputs", "unknown_key"})
 #: Aggregations that SQL has a word for.
 WRITABLE = frozenset({"count", "sum", "mean", "count_distinct", "median", "min", "max"})
 #: What was lost: why, and whether another tool can still give the figure.
@@ -130,7 +132,7 @@ def cannot_write(kpi: Kpi) -> Iterator[Loss]:
         yield Loss("trailing", {"window": str(kpi.trailing)})
 
 
-def common_losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
+def _common_losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
     """What no format can say about a KPI, whatever its kind."""
     yield from cannot_write(kpi)
     if kpi.default_by:
@@ -141,15 +143,21 @@ def common_losses(kpi: Kpi, catalogue: Catalogue) -> Iterator[Loss]:
         yield Loss("versions", {"version": kpi.version, "earlier": ", ".join(earlier)})
 
 
-def verdict(kpi: Kpi, losses: Iterable[Loss], fatal: frozenset[str]) -> Exported:
+def described(kpi: Kpi) -> str:
+    """What a KPI is, in English, on one line."""
+    return " ".join(kpi.descriptions.get("en", kpi.name("en")).split())
+
+
+def verdict(kpi: Kpi, catalogue: Catalogue, losses: Iterable[Loss], fatal: frozenset[str]) -> Exported:
     """What became of a KPI, from what was lost and which of that leaves it out.
 
     Args:
         kpi: The KPI.
-        losses: Everything that was lost.
+        catalogue: Definitions that it is part of.
+        losses: What this format loses, beside what all do.
         fatal: Codes of losses that would change the figure itself.
     """
-    found = tuple({each.code: each for each in losses}.values())
+    found = tuple({each.code: each for each in (*_common_losses(kpi, catalogue), *losses)}.values())
     if any(each.code in fatal for each in found):
         return Exported(kpi.id, "none", tuple(each for each in found if each.code in fatal))
     return Exported(kpi.id, "loss" if found else "whole", found)
