@@ -9,7 +9,6 @@ from cadran.config import load_project
 from cadran.jobs.connect import read_connection
 from cadran.jobs.start import init_project
 from chaos import Chaos, mortal
-from hubspot_fake import HubSpot
 from live import Clock, Killed, connected, over, tables
 from test_connect_hubspot import LATER, portal
 

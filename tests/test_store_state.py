@@ -88,19 +88,19 @@ def test_an_empty_database_gets_the_tables_that_the_code_uses(project):
 
 def test_every_step_is_tried_from_the_one_before():
     script = ScriptDirectory(str(state._MIGRATIONS))
-    assert sorted(step.revision for step in script.walk_revisions()) == ["0001", "0002", "0003", HEAD]
+    assert sorted(step.revision for step in script.walk_revisions()) == ["0001", "0002", "0003", "0004", HEAD]
 
 
 def test_the_newest_step_is_the_one_that_the_code_expects():
     assert ScriptDirectory(str(state._MIGRATIONS)).get_heads() == [HEAD]
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
 def test_a_database_of_a_version_before_is_brought_up_to_date_with_what_it_holds(project, revision):
     engine = raw(project)
     with transaction(engine) as connection:
         migrate(connection, revision)
-        assert not sa.inspect(connection).has_table("contract_change")
+        assert not sa.inspect(connection).has_table("alert")
         connection.execute(sa.insert(state.DECISION).values(**DECISION))
     archive = open_archive(project)
     assert archive.decisions() == ({**DECISION, "id": 1, "effects": []},)

@@ -41,7 +41,7 @@ from cadran.store.shelf import FileShelf, shelf_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
     from decimal import Decimal
     from typing import Any
 
@@ -94,6 +94,11 @@ class View:
     def meta(self) -> SnapshotMeta:
         """What the snapshot says of itself."""
         return self._warehouse.meta
+
+    @property
+    def whole_until(self) -> date:
+        """First day that is not wholly known."""
+        return known_at(self.meta.known_at, None, self.project.zone).whole_until
 
     @property
     def issues(self) -> tuple[Issue, ...]:

@@ -159,6 +159,11 @@ class AlertRule:
         by: Dimensions checked one segment at a time.
         min_n: Fewest cases, below which nothing is raised.
         for_periods: How many periods in a row it must hold.
+        against: ``level`` for the two values above, ``target`` for the target in force, ``usual`` for the share of
+            the 52 weeks before the window.
+        recover: Value that ends it, further in the good direction than the one that raises it; None for the same.
+        window: For ``usual``, how many weeks are looked at together.
+        until_share: Share of the quarter, in 0..1, after which nothing is judged any more; None for all of it.
     """
 
     level: Literal["warn", "alert"]
@@ -167,6 +172,10 @@ class AlertRule:
     by: tuple[str, ...] = ()
     min_n: int = 0
     for_periods: int = 1
+    against: Literal["level", "target", "usual"] = "level"
+    recover: Decimal | None = None
+    window: int = 8
+    until_share: Decimal | None = None
 
 
 @dataclass(frozen=True)

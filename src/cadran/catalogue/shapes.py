@@ -78,6 +78,10 @@ ALERT = fields.Shape(
         "by": fields.texts,
         "min_n": fields.whole,
         "for_periods": fields.whole,
+        "against": fields.choice("level", "target", "usual"),
+        "recover": fields.number,
+        "window": fields.whole,
+        "until_share": fields.number,
     },
     required=("level",),
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cadran import __version__
+from cadran.cli.alerts import alerts
 from cadran.cli.contract import contract
 from cadran.cli.decisions import decide, decisions
 from cadran.cli.definitions import export, handbook, select
@@ -301,6 +302,7 @@ def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> No
         _serve(workspace, "127.0.0.1", port, output)
 
 
+main.add_command(alerts)
 main.add_command(contract)
 main.add_command(decide)
 main.add_command(decisions)

@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from cadran.errors import NotSupported, StoreError
+from cadran.store.alert_tables import alert_tables
 from cadran.store.settings import STATE_FILE, state_password, state_settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cadran.config import Project
 
 #: Revision of the tables below; the newest migration has it.
-HEAD = "0004"
+HEAD = "0005"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Seconds that a writer waits for another one.
 _PATIENCE = 30
@@ -131,6 +132,8 @@ CONTRACT_CHANGE = sa.Table(
     sa.Column("is_approved", sa.Boolean),
     sa.Column("answer", sa.Text),
 )
+
+ALERT, ALERT_EVENT, OUTBOX, RUN, SCHEDULE = alert_tables(METADATA)
 
 
 def open_state(project: Project) -> sa.Engine:

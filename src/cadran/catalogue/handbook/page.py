@@ -33,6 +33,10 @@ _GRADES = {
 }
 
 
+#: What a rule holds a value against, where it is no level of its own.
+AGAINST = {"target": "off target", "usual": "share of {n} weeks out of that of the year before"}
+
+
 @dataclass(frozen=True)
 class Page:
     """Writes the page of one version of a KPI.
@@ -168,6 +172,8 @@ class Page:
             parts.append(self.say("whole interval below {value}", value=self._value(rule.below)))
         if rule.above is not None:
             parts.append(self.say("whole interval above {value}", value=self._value(rule.above)))
+        if rule.against != "level":
+            parts.append(self.say(AGAINST[rule.against], n=rule.window))
         if rule.by:
             parts.append(
                 self.say("segment by segment: {dims}", dims=", ".join(self._dimension(name) for name in rule.by))
