@@ -116,7 +116,7 @@ def _from_start(steps: sparse.csc_matrix, gain: NDArray[np.float64]) -> NDArray[
     """Expected gains of a walk from state 0: solves ``(I − Q) h = r``."""
     size = len(gain)
     if size == 1:
-        return gain[0]
+        return np.asarray(gain[0], dtype=np.float64)
     solved = linalg.splu((sparse.identity(size, format="csc") - steps).tocsc()).solve(gain)
     return np.asarray(solved[0], dtype=np.float64)
 
