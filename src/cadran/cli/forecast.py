@@ -8,13 +8,14 @@ from pathlib import Path  # noqa: TC003 - click reads the annotations
 from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
 from cadran.cli.options import folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from rich.table import Table
 
     from cadran.cli.options import Output
     from cadran.insights.landing import Outlook
@@ -95,6 +96,7 @@ def _outlook(found: Outlook, view: View, output: Output) -> None:
 
 
 def _figures(found: Outlook, view: View, language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import format_interval, format_period, format_value, say
 
     def money(value: Decimal | None) -> str:
@@ -102,9 +104,8 @@ def _figures(found: Outlook, view: View, language: str) -> Table:
 
     period = format_period(found.start, found.end, view.project.calendar, language)
     title = f"{view.kpi('bookings').name(language)} · {period}"
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left", show_header=False)
-    table.add_column("")
-    table.add_column("", justify="right")
+    table = table_of(("", ""), texts=1, title=title)
+    table.show_header = False
     table.add_row(say("Booked so far", {}, language), money(found.booked))
     if found.value is not None and found.low is not None and found.high is not None:
         table.add_row(say("Expected in all", {}, language), money(found.value))
@@ -123,12 +124,11 @@ def _figures(found: Outlook, view: View, language: str) -> Table:
 
 
 def _parts(found: Outlook, language: str) -> Table:
-    from cadran.i18n import format_value, say, segment_name
+    from cadran.cli.tables import table_of
+    from cadran.i18n import format_value, segment_name
     from cadran.insights.landing import BY, parts_by
 
-    table = Table(box=None, pad_edge=False)
-    for place, head in enumerate(("", "Booked so far", "Still expected", "Expected in all")):
-        table.add_column(say(head, {}, language) if head else "", justify="right" if place else "left")
+    table = table_of(("", "Booked so far", "Still expected", "Expected in all"), language, texts=1)
     for by in BY:
         for part in parts_by(found.parts, by):
             cells = [
@@ -166,7 +166,7 @@ def _tell(found: Outlook, output: Output) -> None:
 
 def _paces(found: Sequence[Pace], view: View, output: Output) -> None:
     from cadran.cli.show import show_records
-    from cadran.cli.tables import show_table
+    from cadran.cli.tables import show_table, table_of
     from cadran.i18n import format_interval, format_period, format_value, say
 
     for each in found:
@@ -175,9 +175,8 @@ def _paces(found: Sequence[Pace], view: View, output: Output) -> None:
     if output.form != "table":
         show_records([asdict(each) for each in found], output.form, PACES)
         return
-    table = Table(box=None, pad_edge=False)
-    for place, head in enumerate(("KPI", "Period", "So far", "Expected in all", "Band of 80 %")):
-        table.add_column(say(head, {}, output.language), justify="right" if place > 1 else "left")
+    heads = ("KPI", "Period", "So far", "Expected in all", "Band of 80 %")
+    table = table_of(heads, output.language, texts=2)
     for each in found:
         kpi, currency = view.kpi(each.kpi), view.meta.currency
         band = ""
