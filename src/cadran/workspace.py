@@ -31,6 +31,7 @@ from cadran.insights.blame import blame_of
 from cadran.insights.columns import values
 from cadran.insights.drivers import drivers_of
 from cadran.insights.economics import economics
+from cadran.insights.hypotheses import beliefs, hypotheses
 from cadran.insights.judge import read
 from cadran.insights.landing import Ahead
 from cadran.insights.next_actions import Chooser
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from cadran.insights.blame import Blame
     from cadran.insights.change import Drivers
     from cadran.insights.economics import Economics
+    from cadran.insights.hypotheses import Hypothesis
     from cadran.insights.landing import Outlook
     from cadran.insights.next_actions import NextAction
     from cadran.insights.pace import Pace
@@ -259,6 +261,19 @@ class View:
         known = known_at(self.meta.known_at, query.as_of, context.zone)
         period = context.calendar.containing(known.whole_until, grain)
         return Ahead(asked, context.calendar, context.zone, goal, as_known).outlook(query, period)
+
+    def hypotheses(self, names: Sequence[str] = ()) -> tuple[Hypothesis, ...]:
+        """What KPIs are believed to drive, and whether their changes come before; correlation, not cause.
+
+        Args:
+            names: KPI ids, or none for all of which something is believed.
+
+        Raises:
+            DefinitionError: No KPI has that name.
+        """
+        pairs = beliefs(self.catalogue, [self.catalogue.kpi(name).id for name in names])
+        today = known_at(self.meta.known_at, None, self.project.zone).whole_until
+        return hypotheses(self.catalogue, pairs, self.ask_all, self.project.calendar, today)
 
     def next_actions(self, plays: Sequence[Play]) -> tuple[NextAction, ...]:
         """The plays that figures out of their range call for, by money, certainty and ease; the best first."""

@@ -25,6 +25,7 @@ from cadran.api.decisions import decisions
 from cadran.api.drivers import DriversOut, drivers_out
 from cadran.api.economics import economics
 from cadran.api.forecast import forecast, landings
+from cadran.api.hypotheses import hypotheses
 from cadran.api.late import late
 from cadran.api.next_actions import next_
 from cadran.engine.query import RowQuery, from_params
@@ -105,6 +106,7 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/forecast", forecast, "Where bookings land"),
         ("/landings", landings, "Where each KPI lands"),
         ("/next", next_, "What to do next"),
+        ("/hypotheses", hypotheses, "Whether figures agree with what is believed to drive what"),
         ("/economics", economics, "What customers are worth and what they cost"),
         ("/decisions", decisions, "Decisions, and what they changed"),
     ):

@@ -20,6 +20,7 @@ from cadran.cli.decisions import decide, decisions
 from cadran.cli.definitions import export, handbook, select
 from cadran.cli.economics import economics
 from cadran.cli.forecast import forecast
+from cadran.cli.hypotheses import hypotheses
 from cadran.cli.match import match
 from cadran.cli.next_actions import next_
 from cadran.cli.options import DAY, Output, ask_options, folder_option, opened, output_options, question
@@ -311,6 +312,7 @@ main.add_command(act)
 main.add_command(actions)
 main.add_command(forecast)
 main.add_command(next_)
+main.add_command(hypotheses)
 main.add_command(economics)
 main.add_command(setup)
 main.add_command(match)
