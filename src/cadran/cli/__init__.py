@@ -24,6 +24,7 @@ from cadran.cli.hypotheses import hypotheses
 from cadran.cli.match import match
 from cadran.cli.next_actions import next_
 from cadran.cli.options import DAY, Output, ask_options, folder_option, opened, output_options, question
+from cadran.cli.report import report
 from cadran.cli.review import act, actions, review
 from cadran.cli.setup import setup
 from cadran.cli.targets import targets
@@ -314,6 +315,7 @@ main.add_command(forecast)
 main.add_command(next_)
 main.add_command(hypotheses)
 main.add_command(economics)
+main.add_command(report)
 main.add_command(setup)
 main.add_command(match)
 main.add_command(targets)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from cadran.cli.options import folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from rich.table import Table
 
     from cadran.cli.options import Output
     from cadran.period import Calendar
@@ -120,7 +121,8 @@ def refuse(number: int, owner: str, reason: str, project: Path, output: Output) 
 @output_options
 def history(kpi_id: str, project: Path, output: Output) -> None:
     """List the changes of contracts: what, from when, why, and who decided."""
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.config import load_project
     from cadran.jobs.contracts import FIELDS, change_record
     from cadran.jobs.contracts import history as listed
@@ -135,9 +137,10 @@ def history(kpi_id: str, project: Path, output: Output) -> None:
 
 
 def _history(records: Sequence[Mapping[str, Any]], language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import format_date, say
 
-    table = _table(
+    table = table_of(
         ("No.", "KPI", "Version", "From", "Restates until", "Why", "Rows in", "Rows out", "Status"), language
     )
     for row in records:
@@ -158,7 +161,8 @@ def _history(records: Sequence[Mapping[str, Any]], language: str) -> Table:
 
 
 def _show_diff(row: Mapping[str, Any], shown: Mapping[str, Any], calendar: Calendar, output: Output) -> None:
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.jobs.contracts import change_record
 
     if output.form != "table":
@@ -179,16 +183,19 @@ def _show_diff(row: Mapping[str, Any], shown: Mapping[str, Any], calendar: Calen
 
 
 def _keys(keys: Sequence[Sequence[str]], language: str) -> Table:
-    table = _table(("Contract", "As it is", "As proposed"), language)
+    from cadran.cli.tables import table_of
+
+    table = table_of(("Contract", "As it is", "As proposed"), language)
     for key, old, new in keys:
         table.add_row(key, old, new)
     return table
 
 
 def _figures(row: Mapping[str, Any], shown: Mapping[str, Any], calendar: Calendar, language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import format_delta, format_period, format_value, say, segment_name
 
-    table = _table(("Period", "Segment"), language)
+    table = table_of(("Period", "Segment"), language)
     for head in (row["base"], row["version"]):
         table.add_column(say("version {version}", {"version": head}, language), justify="right")
     table.add_column(say("Change", {}, language), justify="right")
@@ -211,9 +218,10 @@ def value_of(side: Mapping[str, Any] | None) -> Decimal | None:
 
 
 def _rows(rows: Sequence[Mapping[str, Any]], language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import format_date, say
 
-    table = _table(("Period", "Part", "Row", "What happens", "Before", "After"), language)
+    table = table_of(("Period", "Part", "Row", "What happens", "Before", "After"), language)
     for row in rows:
         table.add_row(
             format_date(date.fromisoformat(row["period_start"]), language),
@@ -222,13 +230,4 @@ def _rows(rows: Sequence[Mapping[str, Any]], language: str) -> Table:
             say(KINDS[row["change"]], {}, language),
             *("" if row[side] is None else str(row[side]) for side in ("old", "new")),
         )
-    return table
-
-
-def _table(heads: Sequence[str], language: str) -> Table:
-    from cadran.i18n import say
-
-    table = Table(box=None, pad_edge=False)
-    for head in heads:
-        table.add_column(say(head, {}, language), overflow="fold")
     return table

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cadran.catalogue import words as contract_words
 from cadran.catalogue.words import CADENCES, DATED
+from cadran.charts.verdict import STATUSES, VERDICTS, Badge, badge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,44 +15,14 @@ if TYPE_CHECKING:
     from cadran.charts import Words
     from cadran.insights.reading import Reading
 
-__all__ = ["CADENCES", "DATED"]
+__all__ = ["CADENCES", "DATED", "STATUSES", "VERDICTS", "Badge", "badge"]
 
-VERDICTS = {
-    "on_track": "On target",
-    "watch": "Watch",
-    "off_track": "Off target",
-    "cannot_tell": "Cannot tell",
-    "none": "No target",
-}
-STATUSES = {"undefined": "Undefined", "too_few": "Too few cases", "too_young": "Too young"}
 #: What people take each basis for.
 BASES = {
     "period": "Both parts are dated by when they happened in the period: it does not follow one group of cases.",
     "cohort": "It follows the cases that started in the period: it does not say what happened in the period.",
     "balance": "It is a balance at the end of the period: it is not a sum over the period.",
 }
-
-
-@dataclass(frozen=True)
-class Badge:
-    """A verdict as an icon, a word and a colour.
-
-    Attributes:
-        key: Name of the icon and of the colour.
-        label: Word, in the person's language.
-    """
-
-    key: str
-    label: str
-
-
-def badge(reading: Reading, words: Words) -> Badge:
-    """What the reading comes to, the first thing that keeps it from a verdict first."""
-    if reading.status != "ok":
-        return Badge("none", words.say(STATUSES[reading.status]))
-    if reading.figure.partial:
-        return Badge("partial", words.say("Provisional"))
-    return Badge(reading.verdict, words.say(VERDICTS[reading.verdict]))
 
 
 def reason(reading: Reading, words: Words) -> str:

@@ -12,20 +12,21 @@ from urllib.parse import urlencode
 
 from cadran.engine.query import Comparison, KpiQuery, from_params, where_is
 from cadran.errors import QueryError
-from cadran.period import GRAINS, Calendar, Grain, Period
+from cadran.insights.course import COURSE, course, grain_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
-    from cadran.catalogue.definition import Kpi
+    from cadran.period import Calendar, Grain, Period
+
+
+__all__ = ["COURSE", "Slice", "course", "grain_of", "parse_slice", "recent"]
 
 #: What the segment filter says for rows whose source gives no segment.
 NOT_GIVEN = "~"
 #: Dimension behind the segment filter.
 SEGMENT = "segment"
-#: How many periods the course of a value shows.
-COURSE = 13
 #: Parameters that choose how a page is shown and not what it shows.
 SHOWN = ("lang", "theme")
 
@@ -131,35 +132,12 @@ def parse_slice(params: Iterable[tuple[str, str]]) -> Slice:
     )
 
 
-def course(calendar: Calendar, period: Period, grain: Grain, today: date) -> Period:
-    """The span of the periods that lead to a period, and the unfinished one that follows it.
-
-    Args:
-        calendar: How the company cuts time.
-        period: Last period that counts.
-        grain: Its grain.
-        today: First day that is not known yet.
-    """
-    first = period
-    for _ in range(COURSE - 1):
-        first = calendar.previous(first, grain)
-    following = calendar.containing(period.end, grain)
-    return Period(first.start, following.end if following.start < today <= following.end else period.end)
-
-
 def recent(calendar: Calendar, grain: Grain, today: date) -> list[Period]:
     """The periods that the filter offers, newest first."""
     found = [calendar.containing(today, grain)]
     while len(found) < COURSE:
         found.append(calendar.previous(found[-1], grain))
     return found if found[0].start < today else found[1:]
-
-
-def grain_of(kpi: Kpi, wanted: Grain) -> Grain:
-    """The wanted grain, or the nearest longer one in which the KPI may be asked, or its longest."""
-    longer = [grain for grain in GRAINS[GRAINS.index(wanted) :] if grain in kpi.grains]
-    shorter = [grain for grain in reversed(GRAINS) if grain in kpi.grains]
-    return (longer or shorter or [wanted])[0]
 
 
 def _page(text: str) -> int:
