@@ -35,7 +35,7 @@ BLOCK = 4096
 #: Past spans whose yield and whose amount the top-down methods take the mean of.
 SPANS = 4
 #: Methods, and the weight of each before anything is known of its errors.
-METHODS, PRIOR = ("bottom_up", "past_yield", "past_mean"), (0.7, 0.25, 0.05)
+METHODS, PRIOR = ("bottom_up", "past_yield", "past_mean"), (0.9, 0.08, 0.02)
 
 
 class Chances(Protocol):
