@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import httpx
 
 from cadran.catalogue.definition import Target
-from cadran.catalogue.load import load_catalogue
 from cadran.config import Project
 from cadran.engine.result import Durations, Figure, KpiResult, Moments, Outcomes, Rows
 from cadran.errors import Issue, QueryError
@@ -23,6 +22,7 @@ from cadran.insights.drivers import drivers_of
 from cadran.insights.judge import read
 from cadran.period import Period
 from cadran.store.warehouse import SnapshotMeta
+from shipped import CATALOGUE
 
 if TYPE_CHECKING:
     from cadran.engine.query import KpiQuery, RowQuery
@@ -181,7 +181,7 @@ class FakeWorkspace:
 
 def fake_workspace(**changes) -> FakeWorkspace:
     """A workspace whose view was changed in these fields."""
-    catalogue, _ = load_catalogue()
+    catalogue = CATALOGUE
     win_rate = replace(catalogue.kpi("win_rate"), targets=(Target(Decimal("0.25")),))
     catalogue = replace(catalogue, kpis={**catalogue.kpis, "win_rate": (win_rate,)})
     meta = SnapshotMeta(

@@ -13,8 +13,8 @@ from benchmarks.report import Measure
 from benchmarks.scale import SCALES
 from benchmarks.snapshot import parquet, snapshot
 from benchmarks.work import ADDS_UP, CELLS, SERIES, STAGES, differences, stage_series, values
-from cadran.catalogue.load import load_catalogue
 from cadran.store.warehouse import DuckDBWarehouse
+from shipped import CATALOGUE
 
 XS = SCALES["XS"]
 
@@ -48,7 +48,7 @@ def test_a_target_that_is_missed_is_a_failure():
 def test_every_way_of_asking_the_dashboard_gives_the_same_values(tmp_path, monkeypatch):
     monkeypatch.setenv("CADRAN_BENCH", str(tmp_path))
     file, folder = snapshot(XS), parquet(XS)
-    own = values(cadran_way.cells(cadran_way.ask(DuckDBWarehouse(file), load_catalogue()[0])))
+    own = values(cadran_way.cells(cadran_way.ask(DuckDBWarehouse(file), CATALOGUE)))
     with duckdb.connect(str(file), read_only=True) as connection:
         ways = {"fused": fused.answer(connection), "analyst": analyst.answer(connection)}
     ways["pandas"] = pandas_way.answer(folder)

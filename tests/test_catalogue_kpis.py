@@ -10,14 +10,13 @@ from decimal import Decimal
 import pytest
 
 from cadran.canonical.entities import DIMENSIONS
-from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answer
 from cadran.insights.judge import read
 from oracles.chance import KNOWN_AT
 from oracles.world import World, context, random_world
+from shipped import CATALOGUE
 
-CATALOGUE, _ = load_catalogue()
 EVERY = [kpi for versions in CATALOGUE.kpis.values() for kpi in versions]
 MARCH = (date(2026, 3, 1), date(2026, 4, 1))
 YEAR = (date(2025, 4, 1), date(2026, 4, 1))

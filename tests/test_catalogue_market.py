@@ -14,8 +14,8 @@ from cadran.i18n import say
 from cadran.insights.judge import read
 from cadran.insights.record import record
 from oracles.world import World, context
+from shipped import CATALOGUE
 
-CATALOGUE, _ = load_catalogue()
 MARCH = (date(2026, 3, 1), date(2026, 4, 1))
 
 

@@ -9,12 +9,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from cadran.catalogue.load import load_catalogue
 from cadran.cli import main
 from cadran.jobs.start import init_project
+from shipped import CATALOGUE
 
-CATALOGUE, _ = load_catalogue()
-NEWEST = [versions[-1] for versions in CATALOGUE.kpis.values()]
+NEWEST = CATALOGUE.newest()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import date
 import ibis
 import pytest
 
-from cadran.catalogue.load import load_catalogue
 from cadran.catalogue.measures import missing_of
 from cadran.engine.parts import parts_of
 from cadran.engine.query import KpiQuery
@@ -17,6 +16,7 @@ from cadran.engine.run import answer
 from cadran.engine.span import Known, Span, earlier_span, known_at, span_of
 from cadran.errors import DefinitionError
 from cadran.period import Calendar, Period
+from shipped import CATALOGUE
 from warehouse import BOOKED, PARIS, WIN_RATE, WON, MemoryWarehouse, catalogue, context, deal, kpi, measure
 
 KNOWN_AT = dt.datetime(2026, 12, 31, 23)
@@ -64,10 +64,9 @@ def test_a_plan_is_pure():
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres", "snowflake", "databricks"])
 def test_every_shipped_kpi_compiles_for_every_engine(dialect):
-    shipped, _ = load_catalogue()
-    names = tuple(name for name in shipped.kpis)
+    names = tuple(name for name in CATALOGUE.kpis)
     asked = KpiQuery(names, **QUARTER)
-    ready = question(shipped, asked, context(), KNOWN_AT)
+    ready = question(CATALOGUE, asked, context(), KNOWN_AT)
     span = span_of(asked.start, asked.end, None, Calendar(), ready.known)
     plan = ready.planner.plan(ready.planner.needs(ready.leaves(ready.versions(span))), span)
     assert len(plan.scans) + len(plan.curves) < len(names)
@@ -76,12 +75,11 @@ def test_every_shipped_kpi_compiles_for_every_engine(dialect):
 
 
 def test_twelve_kpis_are_planned_in_a_blink():
-    shipped, _ = load_catalogue()
-    names = tuple(shipped.kpis)[:12]
+    names = tuple(CATALOGUE.kpis)[:12]
     warehouse = MemoryWarehouse()
     asked = KpiQuery(names, grain="month", by=("segment",), **QUARTER)
-    answer(shipped, asked, warehouse, context())
-    ready = question(shipped, asked, context(), KNOWN_AT)
+    answer(CATALOGUE, asked, warehouse, context())
+    ready = question(CATALOGUE, asked, context(), KNOWN_AT)
     span = span_of(asked.start, asked.end, "month", Calendar(), ready.known)
     start = time.process_time()
     ready.planner.plan(ready.planner.needs(ready.leaves(ready.versions(span))), span)

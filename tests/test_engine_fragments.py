@@ -10,15 +10,13 @@ import duckdb
 import ibis
 import pytest
 
-from cadran.catalogue.load import load_catalogue
 from cadran.engine import fragments
 from cadran.engine.fragments import Fragments, texts_of
 from cadran.engine.periods import period_key, period_text
 from cadran.engine.predicate import predicate
 from cadran.engine.span import Span
 from cadran.period import Calendar, Period
-
-CATALOGUE, _ = load_catalogue()
+from shipped import CATALOGUE
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,14 @@ from datetime import date
 
 import pytest
 
-from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answers
 from cadran.insights.columns import values
 from cadran.insights.judge import read
 from cadran.period import Trailing
 from oracles.world import context, random_world
+from shipped import CATALOGUE
 
-CATALOGUE, _ = load_catalogue()
 SPAN = {"start": date(2025, 9, 1), "end": date(2026, 3, 1)}
 
 

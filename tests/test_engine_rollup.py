@@ -5,7 +5,6 @@ from datetime import date
 
 import pytest
 
-from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
 from cadran.engine.rollup import ROLLED, broken, described, refresh, rollups, write
 from cadran.engine.run import answers
@@ -13,8 +12,8 @@ from cadran.engine.span import Span
 from cadran.errors import CadranError
 from cadran.period import Period
 from oracles.world import context, random_world
+from shipped import CATALOGUE
 
-CATALOGUE, _ = load_catalogue()
 YEAR = {"start": date(2025, 4, 1), "end": date(2026, 4, 1)}
 
 

@@ -6,7 +6,6 @@ from datetime import date
 
 import pytest
 
-from cadran.catalogue.load import load_catalogue
 from cadran.engine.parts import lineage_of, mode_of, parts_of
 from cadran.engine.query import KpiQuery, RowQuery, from_params, to_params
 from cadran.engine.run import answer, rows
@@ -15,10 +14,9 @@ from cadran.period import Calendar, Period, Trailing, parse_trailing
 from oracles.test_oracles import _group, _row_group, _same
 from oracles.world import context as world_context
 from oracles.world import random_world
+from shipped import CATALOGUE, NEWEST
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, context, deal, kpi, measure
 
-CATALOGUE, _ = load_catalogue()
-NEWEST = {name: versions[-1] for name, versions in CATALOGUE.kpis.items()}
 YEAR, QUARTER, DAYS = (parse_trailing(text) for text in ("12m", "13w", "90d"))
 JAN, MAR, APR = date(2026, 1, 1), date(2026, 3, 1), date(2026, 4, 1)
 DISTINCT = kpi("accounts", numerator=measure(agg="count_distinct", expr="account_id"))

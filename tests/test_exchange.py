@@ -31,8 +31,8 @@ from cadran.engine.run import answer
 from cubes import compiled, require_cube
 from metricflows import Flow, manifest_of, problems_of
 from oracles.world import context, random_world
+from shipped import CATALOGUE
 
-CATALOGUE, _ = load_catalogue()
 FORMATS = {"ossie": to_ossie, "metricflow": to_metricflow, "cube": to_cube}
 EXPORTS = {name: to(CATALOGUE) for name, to in FORMATS.items()}
 #: A year on which every window of the random company is over; and one on which none is lacking rows.

@@ -11,12 +11,11 @@ from click.testing import CliRunner
 from cadran.catalogue.fields import LANGUAGES
 from cadran.catalogue.handbook.cases import edge_cases
 from cadran.catalogue.handbook.index import handbook
-from cadran.catalogue.load import load_catalogue
 from cadran.cli import main
 from cadran.i18n import _catalogue, say
+from shipped import CATALOGUE
 
-CATALOGUE, _ = load_catalogue()
-NEWEST = [versions[-1] for versions in CATALOGUE.kpis.values()]
+NEWEST = CATALOGUE.newest()
 PAGES = handbook(CATALOGUE)
 COMMITTED = Path(__file__).parent.parent / "docs" / "handbook"
 

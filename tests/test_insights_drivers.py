@@ -10,15 +10,14 @@ import pytest
 
 from cadran.catalogue.definition import Driving
 from cadran.catalogue.driving import check_drivers, edges, ways_up
-from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answer
 from cadran.errors import QueryError
 from cadran.insights.drivers import drivers_of
 from oracles import world as oracles
+from shipped import CATALOGUE as SHIPPED
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, context, deal, kpi, measure
 
-SHIPPED, _ = load_catalogue()
 FEB, MAR, APR = date(2026, 2, 1), date(2026, 3, 1), date(2026, 4, 1)
 ACV = kpi("acv", unit="money", interval="mean", numerator=measure(where="is_won", agg="mean", expr="acv_base"))
 CYCLE = kpi("cycle", unit="days", interval="mean", numerator=measure(where="is_won", agg="mean", expr="cycle_days"))

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from cadran.catalogue.load import load_catalogue
+from shipped import CATALOGUE
 
 LIST = Path(os.environ.get("CADRAN_REQUIREMENTS") or Path(__file__).parents[2] / "shared" / "requirements.md")
-CATALOGUE, _ = load_catalogue()
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from cadran.cli import main
 from cadran.cli.setup import _PAINS, _STAGES
 from cadran.jobs import setup as jobs
 from cadran.jobs.start import init_project
-
-CATALOGUE, _ = load_catalogue()
+from shipped import CATALOGUE
 
 
 def ids(found):

@@ -13,14 +13,13 @@ from decimal import Decimal
 import pytest
 from lifelines import KaplanMeierFitter
 
-from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answer
 from cadran.insights.expected import conversion_of
 from oracles.chance import KNOWN_ON, SEGMENTS
 from oracles.world import context, random_world
+from shipped import CATALOGUE, PROBLEMS
 
-CATALOGUE, PROBLEMS = load_catalogue()
 KPIS = sorted(CATALOGUE.kpis)
 #: Spans and grains: whole company life, fiscal-year-like spans, and both ends of what is known.
 SPANS = [

@@ -17,18 +17,16 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from cadran.canonical.entities import published_columns
-from cadran.catalogue.load import load_catalogue
 from cadran.engine.parts import lineage_of, parts_of
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answer
 from oracles.chance import KNOWN_AT
 from oracles.world import random_rows
+from shipped import CATALOGUE, NEWEST
 from warehouse import PARIS, MemoryWarehouse, context
 
 pytestmark = pytest.mark.slow
 
-CATALOGUE, _ = load_catalogue()
-NEWEST = {name: versions[-1] for name, versions in CATALOGUE.kpis.items()}
 SPAN = {"start": date(2025, 7, 1), "end": date(2026, 4, 1), "grain": "quarter"}
 ELSEWHERE = "Elsewhere"
 #: The same few companies, whose plain figures are asked once, unless new ones are wanted.

@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from cadran.catalogue.load import load_catalogue
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answer
+from shipped import CATALOGUE
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, context, deal, kpi, measure
 
 QUARTER = {"start": date(2026, 1, 1), "end": date(2026, 4, 1)}
@@ -88,8 +88,7 @@ def test_a_row_without_its_day_is_in_no_period():
 
 
 def test_every_shipped_kpi_answers_an_empty_company_with_a_value_or_a_reason_g_1():
-    shipped, _ = load_catalogue()
-    result = answer(shipped, KpiQuery(tuple(shipped.kpis), **QUARTER), MemoryWarehouse(), context())
+    result = answer(CATALOGUE, KpiQuery(tuple(CATALOGUE.kpis), **QUARTER), MemoryWarehouse(), context())
     for figure in result.figures:
         assert (figure.value is None) == (figure.status == "undefined"), figure.kpi.id
         assert bool(figure.reason) == (figure.status == "undefined"), figure.kpi.id
