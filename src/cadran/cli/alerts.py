@@ -6,18 +6,18 @@ from pathlib import Path  # noqa: TC003 - click reads it
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
-from cadran.cli.options import folder_option, opened, output_options
+from cadran.cli.options import DAY, folder_option, opened, output_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from rich.table import Table
+
     from cadran.cli.options import Output
     from cadran.config import Project
 
-_DAY = click.DateTime(["%Y-%m-%d"])
 HEADS = ("No.", "Level", "KPI", "Segment", "What", "Since", "Value", "Against", "At stake", "Owner", "Status")
 KINDS = {"threshold": "threshold", "target": "target", "usual": "usual", "anomaly": "anomaly", "missing": "no data"}
 
@@ -31,7 +31,8 @@ def alerts(ctx: click.Context, every: bool, project: Path, output: Output) -> No
     """List what needs attention; evaluate, take, assign, snooze, comment, and see deliveries."""
     if ctx.invoked_subcommand:
         return
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.insights.alert_record import FIELDS, alert_record
     from cadran.jobs.alerts import alerts as listed
 
@@ -64,7 +65,7 @@ def evaluate(project: Path, output: Output) -> None:
 @alerts.command()
 @click.argument("number", type=int)
 @click.option("--reason", required=True, help="Why it is all right for now.")
-@click.option("--until", type=_DAY, required=True, metavar="DATE", help="Day on which it comes back if it lasts.")
+@click.option("--until", type=DAY, required=True, metavar="DATE", help="Day on which it comes back if it lasts.")
 @folder_option
 @output_options
 def ack(number: int, reason: str, until: datetime, project: Path, output: Output) -> None:
@@ -77,7 +78,7 @@ def ack(number: int, reason: str, until: datetime, project: Path, output: Output
 
 @alerts.command()
 @click.argument("number", type=int)
-@click.option("--until", type=_DAY, required=True, metavar="DATE", help="Day on which it comes back if it lasts.")
+@click.option("--until", type=DAY, required=True, metavar="DATE", help="Day on which it comes back if it lasts.")
 @folder_option
 @output_options
 def snooze(number: int, until: datetime, project: Path, output: Output) -> None:
@@ -135,7 +136,8 @@ def deliver(project: Path, output: Output) -> None:
 @output_options
 def deliveries(project: Path, output: Output) -> None:
     """List what was sent, what waits and what was refused, with the reason."""
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table, table_of
     from cadran.jobs.deliver import FIELDS, delivery_records
 
     found = delivery_records(_settings(project, output))
@@ -144,9 +146,7 @@ def deliveries(project: Path, output: Output) -> None:
         return
     from cadran.i18n import say
 
-    table = Table(box=None, pad_edge=False)
-    for head in ("No.", "Route", "Status", "Attempts", "Reason"):
-        table.add_column(say(head, {}, output.language), overflow="fold")
+    table = table_of(("No.", "Route", "Status", "Attempts", "Reason"), output.language)
     for row in found:
         status = say(row["status"], {}, output.language)
         table.add_row(str(row["message"]), row["route"], status, str(row["attempts"]), row["reason"])
@@ -154,11 +154,9 @@ def deliveries(project: Path, output: Output) -> None:
 
 
 def _table(found: tuple[dict[str, Any], ...], language: str) -> Table:
-    from cadran.i18n import say
+    from cadran.cli.tables import table_of
 
-    table = Table(box=None, pad_edge=False)
-    for head in HEADS:
-        table.add_column(say(head, {}, language), overflow="fold")
+    table = table_of(HEADS, language)
     for row in found:
         table.add_row(*_cells(row, language))
     return table
