@@ -145,7 +145,7 @@ def _paces(seed: int) -> list[Line]:
     return [
         Line(
             "error of a KPI's landing over its value",
-            float(np.mean(errors)),
+            mean,
             float(np.mean(naive)),
             None,
             "shown",

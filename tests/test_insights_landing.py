@@ -159,6 +159,28 @@ def test_deals_and_stays_are_read_without_tests_and_jumped_stages():
     assert [(row["stage"], row["next_stage"]) for row in found.stays.to_pylist()] == [("one", "three"), ("three", None)]
 
 
+def test_a_person_who_sees_a_part_sees_its_deals_and_not_what_everybody_forecast():
+    deal = {"created_at": "2026-01-01", "amount": "10", "amount_base": "10", "currency": "EUR"}
+    said = {"id": "f", "start_on": dt.date(2027, 1, 1), "end_on": dt.date(2027, 4, 1), "horizon": "start", "forecast_type": "commit",
+            "forecast": "900", "is_submitted": True, "is_final": False}  # fmt: skip
+    warehouse = MemoryWarehouse(
+        opportunity=[{"id": "mine", "segment": "SMB", **deal}, {"id": "theirs", "segment": "Enterprise", **deal}],
+        stage_interval=[
+            {"opportunity_id": name, "stage": "one", "seq": 1, "entered_at": "2026-01-01"}
+            for name in ("mine", "theirs")
+        ],
+        forecast_outcome=[said],
+    )
+    whole = pipeline(catalogue(), PipelineQuery(), warehouse, context())
+    part = pipeline(catalogue(), PipelineQuery(), warehouse, context(scope=("segment = 'SMB'",)))
+    assert (len(whole.deals), whole.said["amount"].to_pylist()) == (2, [Decimal(900)])
+    assert (part.deals["deal"].to_pylist(), part.stays["deal"].to_pylist(), part.said.num_rows) == (
+        ["mine"],
+        ["mine"],
+        0,
+    )
+
+
 def test_a_flow_lands_where_its_pace_and_its_past_say():
     done = np.array([40.0, 44, 38, 42, 40, 41, 39, 43, 20])
     landing, weights = pace(done, np.full(8, 60.0), 4)

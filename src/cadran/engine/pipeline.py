@@ -54,7 +54,7 @@ class PipelineResult:
         stays: One row per stay, by deal and order: ``deal``, ``pipeline``, ``stage``, ``position``, ``entered``,
             ``exited`` (null while it lasts), ``exit_to``, ``next_pipeline`` and ``next_stage``.
         said: Forecasts of periods that are not over: ``start_on``, ``end_on``, ``horizon``, ``forecast_type``,
-            ``amount``, ``n`` submissions.
+            ``amount``, ``n`` submissions; none for a question about a part of the deals.
         at: Instant up to which the data was known.
         currency: Base currency.
         sql: Statements that ran.
@@ -79,7 +79,9 @@ def pipeline(catalogue: Catalogue, query: PipelineQuery, warehouse: Warehouse, c
     kept = kept_rows(catalogue, "opportunity", (*query.where, *context.scope), "forecast")
     kept = kept.filter(~kept.is_test.fill_null(False), kept.deleted_at.isnull(), kept.merged_into_id.isnull())
     statements, found = [], []
-    for table in (_deals(kept), _stays(kept), _said()):
+    # what everybody forecast is not for those who see a part, and says nothing of a part
+    is_whole = not (query.where or context.scope)
+    for table in (_deals(kept), _stays(kept), _said(is_whole=is_whole)):
         sql = before.statement(table, warehouse.sql) if before else warehouse.sql(table)
         statements.append(sql)
         found.append(warehouse.execute(sql))
@@ -119,10 +121,10 @@ def _stays(kept: ir.Table) -> ir.Table:
     ).order_by("deal", "seq")
 
 
-def _said() -> ir.Table:
-    """What everybody together forecast of periods that are not over."""
+def _said(*, is_whole: bool) -> ir.Table:
+    """What everybody together forecast of periods that are not over; nothing beside a part of the deals."""
     every = published("forecast_outcome")
-    rows = every.filter(every.is_submitted.fill_null(False), ~every.is_final.fill_null(False))
+    rows = every.filter(every.is_submitted.fill_null(False), ~every.is_final.fill_null(False), is_whole)
     told = rows.group_by("start_on", "end_on", "horizon", "forecast_type").agg(
         amount=rows.forecast.sum(), n=rows.count()
     )
