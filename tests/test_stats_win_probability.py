@@ -4,30 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import special
 
 from cadran.stats.encoding import Encoding
 from cadran.stats.stays import GONE, LOST, OPEN, Stays, closing_share, outcomes, weeks_of
 from cadran.stats.win_hazard import fit_hazard
 from cadran.stats.win_probability import EDGE, fit_win
-
-SEED = 11
-
-
-def company(seed=SEED, n=900, days=720.0, effect=1.2):
-    """Deals through three stages, one kind of which goes on more often; losing takes longer than going on."""
-    rng = np.random.default_rng(seed)
-    began = np.sort(rng.uniform(0, days, n))
-    kind = rng.choice(["bad", "good"], n)
-    rows, at, alive = [], began.copy(), np.arange(n)
-    for stage in range(3):
-        goes = rng.random(alive.size) < special.expit(np.where(kind[alive] == "good", effect / 2, -effect / 2))
-        left = at[alive] + rng.exponential(np.where(goes, 14.0, 30.0))
-        rows.append((alive, np.full(alive.size, stage), at[alive], left, np.where(goes, stage + 1, LOST)))
-        at[alive] = left
-        alive = alive[goes]
-    deal, stage, entered, left, to = (np.concatenate(part) for part in zip(*rows, strict=True))
-    return Stays(("one", "two", "three"), deal, stage, began[deal], entered, left, to, {"kind": kind[deal]})
+from deal_world import SEED, company
 
 
 def test_it_tells_the_good_from_the_bad_and_adds_up_to_the_wins_to_come():
@@ -125,6 +107,16 @@ def test_silence_counts_where_touches_are_recorded():
     touched = deals.touches(np.arange(deals.deal.size), np.full(deals.deal.size, 600.0)) > 0
     chance = model.ever(deals, 600.0)
     assert chance[touched].mean() > chance[~touched].mean() + 0.1
+
+
+def test_reasons_point_at_what_makes_the_difference():
+    stays = company(n=2400)
+    model, deals = fit_win(stays, 600.0), stays.open_at(600.0)
+    effect = model.reasons(deals, 600.0)
+    good = deals.labels["kind"] == "good"
+    assert set(effect) == {"kind", "time"}
+    assert effect["kind"][good].min() > 0
+    assert effect["kind"][~good].max() < 0
 
 
 def test_weeks_end_with_the_stay_and_are_whole_before():

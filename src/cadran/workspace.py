@@ -17,6 +17,7 @@ from cadran.catalogue.locks import with_locks
 from cadran.catalogue.revision import alone
 from cadran.config import load_project
 from cadran.engine.customers import customers
+from cadran.engine.deals import deals
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
 from cadran.engine.pipeline import PipelineQuery, pipeline
@@ -35,6 +36,7 @@ from cadran.insights.hypotheses import beliefs, hypotheses
 from cadran.insights.judge import read
 from cadran.insights.landing import Ahead
 from cadran.insights.next_actions import Chooser
+from cadran.insights.open_deals import open_deals, quarter_ends
 from cadran.insights.pace import pace_of
 from cadran.insights.redefinition import Redefinition
 from cadran.store.settings import has_state
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from cadran.catalogue.plays import Play
     from cadran.config import Project
     from cadran.engine.customers import CustomerQuery
+    from cadran.engine.deals import DealQuery
     from cadran.engine.journeys import JourneyQuery
     from cadran.engine.late import Late
     from cadran.engine.pipeline import PipelineResult
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
     from cadran.insights.hypotheses import Hypothesis
     from cadran.insights.landing import Outlook
     from cadran.insights.next_actions import NextAction
+    from cadran.insights.open_deals import OpenDeals
     from cadran.insights.pace import Pace
     from cadran.insights.reading import Readings
     from cadran.period import Grain
@@ -297,6 +301,20 @@ class View:
 
         kpis = [self.catalogue.kpi(name) for name in query.kpis]
         return tuple(pace_of(kpi, query, asked, context.calendar, until) for kpi in kpis)
+
+    def deals(self, query: DealQuery, *, silent: bool = False) -> OpenDeals:
+        """Open deals with how likely each is to be won, learnt from the deals that this person may read.
+
+        Args:
+            query: Which deals.
+            silent: Only those that have gone silent.
+
+        Raises:
+            QueryError: A predicate cannot be read.
+        """
+        context = self._context()
+        found = deals(self.catalogue, query, self._warehouse, context)
+        return open_deals(found, quarter_ends(self.project.calendar, found.as_of, context.zone), silent=silent)
 
     def within(self, *predicates: str) -> View:
         """A narrower view: only rows that also fulfil these predicates."""

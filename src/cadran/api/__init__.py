@@ -21,6 +21,7 @@ from cadran.api.anomalies import anomalies
 from cadran.api.attribution import attribution
 from cadran.api.blame import BlameOut
 from cadran.api.caller import Caller, caller, language_of
+from cadran.api.deals import deals
 from cadran.api.decisions import decisions
 from cadran.api.drivers import DriversOut, drivers_out
 from cadran.api.economics import economics
@@ -102,6 +103,7 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/why", why, "Which segment is to blame for a change of a rate"),
         ("/anomalies", anomalies, "What is out of its usual range in the last whole week"),
         ("/attribution", attribution, "Won revenue credited to touches"),
+        ("/deals", deals, "How likely open deals are to be won"),
         ("/late", late, "What was learnt late about a figure"),
         ("/forecast", forecast, "Where bookings land"),
         ("/landings", landings, "Where each KPI lands"),

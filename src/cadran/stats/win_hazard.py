@@ -61,22 +61,29 @@ class WinHazard:
     closings: Array
     n_stays: int
 
-    def passage(self, deals: Stays, day: float) -> Passage:
-        """The way of each deal through the stages from a day on."""
+    def passage(self, deals: Stays, day: float, *, without: str = "") -> Passage:
+        """The way of each deal through the stages from a day on, as if one thing were as usual.
+
+        Args:
+            deals: Stays that last on the day.
+            day: Today.
+            without: Label or figure that has no effect, ``touches``, or ``time``: just entered; empty for none.
+        """
         touches = deals.touches(np.arange(deals.deal.size), np.full(deals.deal.size, day)) - self.means[0]
-        clock = np.floor(np.maximum(day - deals.entered, 0) / 7 + 0.5).astype(np.int64)
-        leaves = self._side(self.leaves.coefficients, deals, touches)
-        goes_on = self._side(self.goes_on.coefficients, deals, touches)
+        touches *= without != "touches"
+        clock = np.floor(np.maximum(day - deals.entered, 0) / WEEK + 0.5).astype(np.int64) * (without != "time")
+        leaves = self._side(self.leaves.coefficients, deals, touches, without)
+        goes_on = self._side(self.goes_on.coefficients, deals, touches, without)
         goes_on = replace(goes_on, base=goes_on.base + self.offsets[:, None])
         return Passage(deals.stage, clock, leaves, goes_on, self.onward)
 
     def calendar(self, day: float, weeks: int) -> Array:
         """How far each week after a day is at the end of a quarter, from the usual."""
-        return np.asarray(closing_share(day + WEEK * np.arange(weeks, dtype=np.float64), self.closings) - self.means[1])
+        return self.calendar_at(day + WEEK * np.arange(weeks, dtype=np.float64))
 
-    def effects(self, deals: Stays) -> dict[str, Array]:
-        """What each kind of description adds to the logit of going on, shape (n,)."""
-        return self.encoding.effects(deals, self.goes_on.coefficients[groups(len(self.stages))["rest"]])
+    def calendar_at(self, days: Array) -> Array:
+        """How far the week that begins on each day is at the end of a quarter, from the usual."""
+        return np.asarray(closing_share(days, self.closings) - self.means[1])
 
     def drawn(self, rng: np.random.Generator) -> WinHazard:
         """The same as it may also be, given the data."""
@@ -87,13 +94,14 @@ class WinHazard:
         """The same with another shift of each stage's conversion."""
         return replace(self, offsets=offsets)
 
-    def _side(self, coefficients: Array, deals: Stays, touches: Array) -> Side:
+    def _side(self, coefficients: Array, deals: Stays, touches: Array, without: str) -> Side:
         """One of the two regressions, told for some deals."""
         n = len(self.stages)
         part = groups(n)
         base = coefficients[part["level"]] + coefficients[part["stage"]]
         weekly = coefficients[part["week"]].reshape(n, BUCKETS.size)
-        own = sum(self.encoding.effects(deals, coefficients[part["rest"]]).values(), np.zeros(deals.deal.size))
+        effects = self.encoding.effects(deals, coefficients[part["rest"]])
+        own = sum((effect for name, effect in effects.items() if name != without), np.zeros(deals.deal.size))
         touch = coefficients[part["touch"]] * touches
         return Side(base[:, None] + weekly, np.asarray(own), coefficients[part["closing"]], touch)
 

@@ -8,6 +8,7 @@ the past says little, and neither is ever sure of an open deal.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,6 +102,23 @@ class WinModel:
         reach = normal_quantile(level) * _in_blocks(deals, spread)
         centre = special.logit(self.ever(deals, day))
         return special.expit(centre - reach), special.expit(centre + reach)
+
+    def reasons(self, deals: Stays, day: float) -> dict[str, Array]:
+        """What each thing known of a deal adds to its chance, shape (n,) each, in shares.
+
+        By kind of label or figure of the deals; ``touches`` of the last four weeks; and ``time`` spent in the stage.
+        It is the chance less the one that the same deal would have if that thing were as usual (for time: if it had
+        just entered its stage). They do not add up to the chance.
+        """
+        kinds = [*self.hazard.encoding.sizes, *(["touches"] if deals.touched[0].size else []), "time"]
+        return {kind: _in_blocks(deals, partial(self._less, day=day, kind=kind)) for kind in kinds}
+
+    def _less(self, deals: Stays, *, day: float, kind: str) -> Array:
+        chance = self.told(deals, day)
+        with_it, without = (
+            special.logit(_edged(self.hazard.passage(deals, day, without=name).ever())) for name in ("", kind)
+        )
+        return np.asarray(chance - _edged(special.expit(special.logit(chance) - with_it + without)))
 
     def with_offsets(self, offsets: Array) -> WinModel:
         """The same with the conversion of each stage shifted on the logit scale; see `breaks`."""
