@@ -150,6 +150,27 @@ def load_project(root: Path) -> Project:
     return _Settings(values, _toml_places(text)).project(root)
 
 
+def refusal(places: Mapping[str, str], setting: str, value: object, allowed: str, near: str = "") -> ConfigError:
+    """The error for a setting that cannot have its value.
+
+    Args:
+        places: ``file:line`` of each setting.
+        setting: ``section.key``.
+        value: What was written.
+        allowed: What may be written.
+        near: What was probably meant, or empty.
+    """
+    return ConfigError(
+        "{setting} cannot be {value}.",
+        hint="Did you mean {near}?" if near else "Use {allowed}.",
+        where=places.get(setting, PROJECT_FILE),
+        setting=setting,
+        value=repr(value),
+        allowed=allowed,
+        near=near,
+    )
+
+
 def environment(name: str, default: str = "") -> str:
     """The value of an environment variable, or the default."""
     return os.environ.get(name, default)
@@ -230,15 +251,7 @@ class _Settings:
         return self.places.get(name, PROJECT_FILE)
 
     def _refuse(self, name: str, value: object, allowed: str, near: str = "") -> ConfigError:
-        return ConfigError(
-            "{setting} cannot be {value}.",
-            hint="Did you mean {near}?" if near else "Use {allowed}.",
-            where=self._where(name),
-            setting=name,
-            value=repr(value),
-            allowed=allowed,
-            near=near,
-        )
+        return refusal(self.places, name, value, allowed, near)
 
     def _choice(self, name: str, value: object, allowed: tuple[str, ...]) -> str:
         if value not in allowed:

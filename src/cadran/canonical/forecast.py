@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from cadran.canonical.coverage import finest
+from cadran.canonical.coverage import SCOPES, finest
 from cadran.canonical.days import days_between, local_to_utc
 from cadran.canonical.dimensions import with_owner
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int
@@ -91,7 +91,7 @@ def _submitted(own: ir.Table, settings: Settings) -> ir.Table:
     )
     own = own.mutate(
         scope=scope.fill_null("all"),
-        scope_type=ibis.ifelse(kind.isin(["owner", "team", "segment", "market", "channel"]), kind, "all"),
+        scope_type=ibis.ifelse(kind.isin(SCOPES), kind, "all"),
         forecast_type=ibis.cases(*((words.re_search(text), name) for name, text in KINDS.items()), else_="other"),
     )
     half = (days_between(own.start_on, own.end_on) // 2).cast("int64")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cadran.config import DAYS, PROJECT_FILE, environment
+from cadran.config import DAYS, PROJECT_FILE, environment, refusal
 from cadran.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -260,14 +260,14 @@ def _quiet(project: Project, text: str) -> tuple[time, time] | None:
 
 def _clock(project: Project, name: str, text: str) -> time:
     if not re.fullmatch(r"\s*([01]?\d|2[0-3]):[0-5]\d\s*", text):
-        raise _refuse(project, name, text, "08:30")
+        raise refusal(project.places, name, text, "08:30")
     hour, minute = text.split(":")
     return time(int(hour), int(minute))
 
 
 def _choice(project: Project, name: str, value: object, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise _refuse(project, name, value, ", ".join(allowed), did_you_mean(str(value), allowed))
+        raise refusal(project.places, name, value, ", ".join(allowed), did_you_mean(str(value), allowed))
     return str(value)
 
 
@@ -284,15 +284,3 @@ def _known(project: Project, section: str, given: Mapping[str, Any]) -> None:
                 near=near,
                 keys=", ".join(_KEYS[section]),
             )
-
-
-def _refuse(project: Project, name: str, value: object, allowed: str, near: str = "") -> ConfigError:
-    return ConfigError(
-        "{setting} cannot be {value}.",
-        hint="Did you mean {near}?" if near else "Use {allowed}.",
-        where=project.places.get(name, PROJECT_FILE),
-        setting=name,
-        value=repr(value),
-        allowed=allowed,
-        near=near,
-    )

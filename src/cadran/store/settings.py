@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
-from cadran.config import PROJECT_FILE, environment
+from cadran.config import PROJECT_FILE, environment, refusal
 from cadran.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ def store_settings(project: Project) -> StoreSettings:
     given = project.extra.get("store", {})
     engine = str(given.get("engine", "duckdb"))
     if engine not in ENGINES:
-        raise _refuse(project, "engine", engine, ", ".join(ENGINES), did_you_mean(engine, ENGINES))
+        raise refusal(project.places, "store.engine", engine, ", ".join(ENGINES), did_you_mean(engine, ENGINES))
     schema, memory, cores = str(given.get("schema", "cadran")), str(given.get("memory", "1g")), given.get("cores", 2)
     if not _SCHEMA.fullmatch(schema):
-        raise _refuse(project, "schema", schema, "a-z, 0-9, _")
+        raise refusal(project.places, "store.schema", schema, "a-z, 0-9, _")
     if not _MEMORY.fullmatch(memory):
-        raise _refuse(project, "memory", memory, "512m, 1g, 8g…")
+        raise refusal(project.places, "store.memory", memory, "512m, 1g, 8g…")
     if not isinstance(cores, int) or isinstance(cores, bool) or cores < 1:
-        raise _refuse(project, "cores", cores, "1, 2, 4…")
+        raise refusal(project.places, "store.cores", cores, "1, 2, 4…")
     folder = project.root / Path(str(given["folder"])) if "folder" in given else project.state / "spark"
     return StoreSettings(engine, _url(project, engine, str(given.get("url", ""))), schema, folder, cores, memory)
 
@@ -102,13 +102,13 @@ def state_settings(project: Project) -> StateSettings:
     given = project.extra.get("state", {})
     schema, written = str(given.get("schema", "cadran_state")), str(given.get("url", ""))
     if not _SCHEMA.fullmatch(schema):
-        raise _refuse(project, "schema", schema, "a-z, 0-9, _", section="state")
+        raise refusal(project.places, "state.schema", schema, "a-z, 0-9, _")
     pattern, example = _ADDRESSES["postgres"]
     places = ((written, project.places.get("state.url", PROJECT_FILE)), (environment(STATE_URL), STATE_URL))
     _refuse_passwords(places, example, STATE_PASSWORD)
     url = environment(STATE_URL) or written
     if url and not re.fullmatch(pattern, url):
-        raise _refuse(project, "url", url, example, section="state")
+        raise refusal(project.places, "state.url", url, example)
     return StateSettings(url, schema)
 
 
@@ -168,18 +168,3 @@ def _refuse_passwords(places: Iterable[tuple[str, str]], example: str, variable:
 def _holds_password(url: str) -> bool:
     found = urlsplit(url)
     return ":" in found.netloc.rpartition("@")[0] or "password=" in found.query
-
-
-def _refuse(
-    project: Project, key: str, value: object, allowed: str, near: str = "", *, section: str = "store"
-) -> ConfigError:
-    hint = "Did you mean {near}?" if near else "Use {allowed}."
-    return ConfigError(
-        "{setting} cannot be {value}.",
-        hint=hint,
-        where=project.places.get(f"{section}.{key}", PROJECT_FILE),
-        setting=f"{section}.{key}",
-        value=repr(value),
-        allowed=allowed,
-        near=near,
-    )
