@@ -246,9 +246,10 @@ def book_of(found: PipelineResult, day: float, closings: Array) -> Book:
     closed = np.where(np.isnan(_floats(deals, "closed")), np.inf, _floats(deals, "closed"))
     closed = np.where(closed <= day, closed, np.inf)
     won = np.array(deals["is_won"].to_pylist(), dtype=bool) & np.isfinite(closed)
-    rungs = sorted({(row["pipeline"] or "", row["position"] or 0, row["stage"] or "") for row in stays.to_pylist()})
+    every = stays.to_pylist()
+    rungs = sorted({(row["pipeline"] or "", row["position"] or 0, row["stage"] or "") for row in every})
     rung = {(pipeline, stage): at for at, (pipeline, _, stage) in enumerate(rungs)}
-    rows = [row for row in stays.to_pylist() if row["deal"] in place]
+    rows = [row for row in every if row["deal"] in place]
     deal = np.array([place[row["deal"]] for row in rows], dtype=np.int64)
     labels = {name: np.array([text or "" for text in deals[name].to_pylist()], dtype=str) for name in KINDS}
     logs = np.log(np.where(amount > 0, amount, np.nan))

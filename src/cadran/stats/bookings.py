@@ -50,10 +50,12 @@ class Hazards:
     """Chances by the way through the stages; see `win_hazard`.
 
     Attributes:
-        hazard: What was learnt.
+        hazard: What was learnt, or would be if a stage were another.
+        before: For a stage that would be another: its place, and what was learnt; None otherwise.
     """
 
     hazard: WinHazard
+    before: tuple[int, WinHazard] | None = None
 
     @staticmethod
     def of(stays: Stays, day: float) -> Hazards | None:
@@ -67,7 +69,8 @@ class Hazards:
     def what_if(self, stage: int, log_odds: float) -> Hazards:
         """The same company, had one stage another conversion: the odds of going on from it are multiplied.
 
-        It says what the arithmetic of the pipeline gives, not what an action causes.
+        It says what the arithmetic of the pipeline gives, not what an action causes. Deals that are in the stage
+        already keep their chances there: what a stage lets through is told of the deals that enter it.
 
         Args:
             stage: Place of the stage.
@@ -75,14 +78,21 @@ class Hazards:
         """
         offsets = self.hazard.offsets.copy()
         offsets[stage] += log_odds
-        return Hazards(self.hazard.with_offsets(offsets))
+        return Hazards(self.hazard.with_offsets(offsets), (stage, self.hazard))
 
     def by_week(self, deals: Stays, day: float, weeks: int) -> Array:
         """See `Chances`."""
         calendar, n = self.hazard.calendar(day, weeks), deals.deal.size
-        parts = [deals.chosen(np.arange(start, min(start + BLOCK, n))) for start in range(0, n, BLOCK)]
-        found = [self.hazard.passage(part, day).by_week(calendar) for part in parts]
-        return np.concatenate(found) if found else np.zeros((0, weeks))
+        found = np.zeros((n, weeks))
+        for start in range(0, n, BLOCK):
+            rows = np.arange(start, min(start + BLOCK, n))
+            part = deals.chosen(rows)
+            found[rows] = self.hazard.passage(part, day).by_week(calendar)
+            if self.before is not None:
+                stage, usual = self.before
+                inside = np.flatnonzero((part.stage == stage) & (part.entered < day))
+                found[rows[inside]] = usual.passage(part.chosen(inside), day).by_week(calendar)
+        return found
 
 
 @dataclass(frozen=True)
