@@ -352,6 +352,7 @@ class Workspace:
         self._shelf = shelf_of(project)
         self._open: tuple[str, Snapshot] | None = None
         self._lock = threading.Lock()
+        self._reloads = 0
 
     def view(self, person: str = LOCAL) -> View:
         """What that person may read of the newest snapshot.
@@ -365,11 +366,12 @@ class Workspace:
         """Read the definitions again, after somebody changed them."""
         catalogue, self.catalogue_issues = load_catalogue(self.project.catalogue)
         self.catalogue = _locked(catalogue, self.project)
+        self._reloads += 1
 
     def served(self) -> str:
-        """Name of the snapshot that is served now, found without asking a database; empty when that cannot be."""
-        shelf = self._shelf
-        return shelf.newest() if isinstance(shelf, FileShelf) else ""
+        """What is served now, snapshot and definitions, found without asking a database; empty when that cannot be."""
+        newest = self._shelf.newest() if isinstance(self._shelf, FileShelf) else ""
+        return f"{newest} {self._reloads}" if newest and self._reloads else newest
 
     def _warehouse(self) -> Snapshot:
         with self._lock:

@@ -332,7 +332,7 @@ def _serve(workspace: Workspace, host: str, port: int, output: Output) -> None:
     from cadran.api.stored import Stored
     from cadran.web.app import create_app
 
-    app = Stored(create_app(workspace, api=create_api(workspace, clock=output.now)), workspace)
+    app = Stored(create_app(workspace, api=create_api(workspace, clock=output.now), clock=output.now), workspace)
     output.note("Cockpit: {address} (stop with Ctrl+C)", address=f"http://{host}:{port}")
     uvicorn.run(app, host=host, port=port, log_level="warning")
 

@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from cadran.insights.decision import Decision, Effect, TrackRecord
     from cadran.workspace import Workspace
 
-STATUSES = {"waiting": "waiting", "to_measure": "to measure", "measured": "measured"}
-#: What an outcome says, for those that have nothing more to say.
-OUTCOMES = {
-    "effect": "Detectable effect.",
-    "no_effect": "No detectable effect.",
-    "too_few": "Too few cases to conclude.",
-    "cannot_tell": "Cannot be measured.",
-    "not_yet": "Not measured yet.",
-}
-
 
 @click.command()
 @click.argument("title")
@@ -76,6 +66,7 @@ def decide(title: str, kpi_id: str, expect: str, owner: str, project: Path, outp
 def decisions(measured: bool, project: Path, output: Output) -> None:
     """List decisions with what they changed, and how well the team predicts."""
     from cadran.insights.decision import track_record
+    from cadran.insights.decision_text import why
     from cadran.jobs.decisions import decisions as recorded
     from cadran.jobs.decisions import measure_due
     from cadran.period import local_day
@@ -89,7 +80,7 @@ def decisions(measured: bool, project: Path, output: Output) -> None:
     _show(found, workspace, today, output)
     for decision in found:
         if decision.effect is None and (tried := late.get(decision.id)):
-            output.note("{title}: {why}", title=decision.plan.title, why=_why(tried, output.language))
+            output.note("{title}: {why}", title=decision.plan.title, why=why(tried, output.language))
     _tell(track_record(found, today), output)
 
 
@@ -107,6 +98,7 @@ def _show(found: Sequence[Decision], workspace: Workspace, today: date, output: 
 def _table(found: Sequence[Decision], workspace: Workspace, today: date, language: str) -> Table:
     from cadran.cli.tables import table_of
     from cadran.i18n import format_date, format_delta, say
+    from cadran.insights.decision_text import STATUSES, told
 
     heads = ("No.", "Decision", "KPI", "Owner", "Window", "Expected", "Effect", "Measured on", "Status")
     table = table_of(heads, language)
@@ -127,30 +119,6 @@ def _table(found: Sequence[Decision], workspace: Workspace, today: date, languag
             say(STATUSES[each.status(today)], {}, language),
         )
     return table
-
-
-def told(effect: Effect, unit: str, currency: str, language: str) -> str:
-    """An effect in a sentence: its value and interval, or why there is none."""
-    from cadran.i18n import format_delta, say
-
-    if effect.value is None or effect.low is None or effect.high is None:
-        return _why(effect, language)
-    value, low, high = (
-        format_delta(each, unit, currency, language) for each in (effect.value, effect.low, effect.high)
-    )
-    said = say("{value} ({low} to {high})", {"value": value, "low": low, "high": high}, language)
-    parts = [said, say("per week", {}, language) if effect.is_weekly else ""]
-    parts += [say(OUTCOMES[effect.outcome], {}, language) if effect.outcome != "effect" else ""]
-    drifted = "The two segments were already moving apart before."
-    parts += [say(drifted, {}, language) if effect.has_drifted else ""]
-    return " ".join(part for part in parts if part)
-
-
-def _why(effect: Effect, language: str) -> str:
-    from cadran.i18n import say
-
-    said = say(OUTCOMES[effect.outcome], {}, language)
-    return f"{said} {say(effect.reason, effect.params, language)}" if effect.reason else said
 
 
 def _tell(record: TrackRecord, output: Output) -> None:

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from cadran.config import Project
     from cadran.workspace import Workspace
 
-WHY = {
-    "moved": "moved beyond noise",
-    "off_track": "off target",
-    "moved_and_off_track": "moved beyond noise, off target",
-}
-
 
 @click.command()
 @click.argument("team")
@@ -127,6 +121,7 @@ def _table(found: Mapping[str, Any], workspace: Workspace, language: str) -> Tab
 
 def _line(item: Mapping[str, Any], workspace: Workspace, language: str) -> list[str]:
     from cadran.i18n import format_delta, format_period, format_value, say, segment_name
+    from cadran.insights.review import WHY_SAID
 
     kept = item["document"]
     reading, currency = kept["reading"], kept["currency"]
@@ -142,7 +137,7 @@ def _line(item: Mapping[str, Any], workspace: Workspace, language: str) -> list[
         format_delta(_number(change["delta"]), reading["unit"], currency, language) if change else "",
         format_value(money, "money", currency, language),
         format_value(kept["certainty"], "rate", currency, language),
-        say(WHY[kept["why"]], {}, language),
+        say(WHY_SAID[kept["why"]], {}, language),
         _end(item, language),
     ]
 

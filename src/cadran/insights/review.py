@@ -32,6 +32,12 @@ PAST = 12
 SURE, SURE_BY_RANK = 0.95, 0.9
 GRAINS: dict[str, Grain] = {"daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}
 Why = Literal["moved", "off_track", "moved_and_off_track"]
+#: What brings an item to a review, in words.
+WHY_SAID = {
+    "moved": "moved beyond noise",
+    "off_track": "off target",
+    "moved_and_off_track": "moved beyond noise, off target",
+}
 
 
 @dataclass(frozen=True)

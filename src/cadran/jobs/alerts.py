@@ -16,6 +16,7 @@ from cadran.notify.settings import notices
 from cadran.period import local_day
 from cadran.store.alerting import Written, event, open_alerts
 from cadran.store.archive import open_archive
+from cadran.store.settings import has_state
 from cadran.workspace import LOCAL
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def alerts(project: Project, *, every: bool = False) -> tuple[Row, ...]:
     Raises:
         StoreError: The application database cannot be used.
     """
-    found = open_alerts(project).alerts()
+    found = open_alerts(project).alerts() if has_state(project) else ()
     return tuple(row for row in found if every or row["recovered_at"] is None)
 
 

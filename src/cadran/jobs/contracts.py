@@ -97,7 +97,7 @@ def propose(  # noqa: PLR0913 - what a proposal says
             today=today,
         )
     text = revision_text(name, version, start, keys)
-    _, after = revised(project.catalogue, name, text, "proposal")
+    _, after = revised(project.catalogue, name, text, "catalogue/proposal")
     found = compare(view, after)
     values = {
         "kpi": name,
@@ -201,6 +201,16 @@ def history(project: Project, kpi: str = "") -> tuple[Row, ...]:
     return open_contracts(project).changes(kpi) if has_state(project) else ()
 
 
+def change(project: Project, number: int) -> Row:
+    """A change by its number.
+
+    Raises:
+        QueryError: No change has that number.
+        StoreError: The application database cannot be used.
+    """
+    return open_contracts(project).change(number)
+
+
 def status_of(row: Mapping[str, Any]) -> str:
     """``proposed``, ``approved`` or ``refused``."""
     if row["decided_at"] is None:
@@ -270,4 +280,4 @@ def _text(row: Mapping[str, Any]) -> str:
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    return f"change {row['id']}"
+    return f"catalogue/change {row['id']}"

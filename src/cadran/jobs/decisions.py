@@ -16,6 +16,7 @@ from cadran.insights.effect import check_plan, measure
 from cadran.insights.record import records
 from cadran.period import Period, local_day
 from cadran.store.archive import open_archive
+from cadran.store.settings import has_state
 from cadran.workspace import LOCAL
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def decisions(project: Project) -> tuple[Decision, ...]:
     Raises:
         StoreError: The application database cannot be used.
     """
-    return tuple(decision_of(row) for row in open_archive(project).decisions())
+    return tuple(decision_of(row) for row in open_archive(project).decisions()) if has_state(project) else ()
 
 
 def measure_due(project: Project, view: View, *, now: datetime) -> tuple[Decision, ...]:

@@ -10,6 +10,7 @@ from cadran.insights.record import plain, record
 from cadran.insights.review import Prepare
 from cadran.period import local_day
 from cadran.store.archive import open_archive
+from cadran.store.settings import has_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,6 +82,16 @@ def review(project: Project, view: View, team: str, *, now: datetime, fresh: boo
     return archive.reviews(board.id)[-1]
 
 
+def last_review(project: Project, team: str) -> Row | None:
+    """The last review of a team as it was kept, or None where none was prepared.
+
+    Raises:
+        StoreError: The application database cannot be used.
+    """
+    kept = open_archive(project).reviews(team) if has_state(project) else ()
+    return kept[-1] if kept else None
+
+
 def board_of(catalogue: Catalogue, team: str) -> Board:
     """The board of that name.
 
@@ -128,7 +139,7 @@ def actions(project: Project, *, is_open: bool = False) -> tuple[Row, ...]:
     Raises:
         StoreError: The application database cannot be used.
     """
-    return open_archive(project).actions(is_open=is_open)
+    return open_archive(project).actions(is_open=is_open) if has_state(project) else ()
 
 
 def finish(project: Project, action: int, *, now: datetime) -> None:

@@ -7,29 +7,39 @@ part that the full page holds too. A request first gets a `View`, which is what 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from cadran.charts import Words, lineage
 from cadran.errors import CadranError, did_you_mean
 from cadran.i18n import pick_language
-from cadran.web import contracts, pages
+from cadran.period import local_day
+from cadran.web import contracts, loop, pages
+from cadran.web.acts import ACTS
+from cadran.web.forms import form_of
 from cadran.web.render import STATIC, environment
 from cadran.web.slices import Slice, parse_slice
 from cadran.web.why import driver_stages
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import date, datetime
+
     from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from cadran.web.acts import Act
     from cadran.workspace import View, Workspace
 
 CSP = (
@@ -40,14 +50,17 @@ THEMES = ("light", "dark")
 YEAR = 365 * 24 * 3600
 
 
-def create_app(workspace: Workspace, *, api: ASGIApp | None = None) -> FastAPI:
+def create_app(
+    workspace: Workspace, *, api: ASGIApp | None = None, clock: Callable[[], datetime] | None = None
+) -> FastAPI:
     """The cockpit of a workspace, as an application that a server can run.
 
     Args:
         workspace: The opened project.
         api: Application that answers under ``/api``, or None for pages only.
+        clock: Tells now, a naive UTC instant; None for the moment up to which the data is known.
     """
-    cockpit = _Cockpit(workspace)
+    cockpit = _Cockpit(workspace, clock or (lambda: workspace.view().meta.known_at))
     routes: list[Route | Mount] = [
         Route("/", cockpit.home),
         Route("/kpi", cockpit.catalogue),
@@ -55,6 +68,13 @@ def create_app(workspace: Workspace, *, api: ASGIApp | None = None) -> FastAPI:
         Route("/kpi/{name}/segments", cockpit.segments),
         Route("/kpi/{name}/rows", cockpit.rows),
         Route("/quality", cockpit.quality),
+        Route("/review", cockpit.review),
+        Route("/decisions", cockpit.decisions),
+        Route("/alerts", cockpit.alerts),
+        Route("/alerts/{number:int}", cockpit.alerts),
+        Route("/changes", cockpit.changes),
+        Route("/changes/{number:int}", cockpit.change),
+        *(Route(path, cockpit.acting(act), methods=["POST"]) for path, act in ACTS.items()),
         Mount("/static", StaticFiles(directory=STATIC), name="static"),
     ]
     routes += [Mount("/api", api)] if api else []
@@ -77,6 +97,7 @@ class _Cockpit:
     """The handlers of the routes."""
 
     workspace: Workspace
+    clock: Callable[[], datetime]
 
     def home(self, request: Request) -> HTMLResponse:
         view, asked = self._view(request), parse_slice(request.query_params.multi_items())
@@ -118,6 +139,48 @@ class _Cockpit:
         issues = pages.worst_first([*self.workspace.catalogue_issues, *view.issues])
         return self._page(request, "quality.html", view, asked, issues=issues)
 
+    def review(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        page = loop.review_page(view, asked.team, self._words(request), self._today())
+        return self._page(request, "review.html", view, asked, page=page, today=self._today())
+
+    def decisions(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        page = loop.decisions_page(view, self._words(request), self._today())
+        return self._page(request, "decisions.html", view, asked, page=page)
+
+    def alerts(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        number = request.path_params.get("number")
+        every = number is not None or request.query_params.get("all") == "1"
+        found = [
+            row for row in loop.alerts_page(view, self._words(request), every=every) if number in (None, row["id"])
+        ]
+        if number is not None and not found:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        back = self._today() + timedelta(days=loop.ASIDE)
+        return self._page(request, "alerts.html", view, asked, alerts=found, every=every, number=number, back=back)
+
+    def changes(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        return self._page(request, "changes.html", view, asked, changes=loop.changes_page(view, self._words(request)))
+
+    def change(self, request: Request) -> HTMLResponse:
+        view, asked = self._view(request), parse_slice(request.query_params.multi_items())
+        page = loop.change_page(view, request.path_params["number"], self._words(request), pages.today_of(view, asked))
+        return self._page(request, "change.html", view, asked, page=page)
+
+    def acting(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        """What answers a form: it does what the form says, then leads to the page that shows it."""
+
+        async def answer(request: Request) -> Response:
+            form = await form_of(request)
+            number = int(request.path_params.get("number", 0))
+            target = await run_in_threadpool(act, self.workspace, number, form, self.clock())
+            return RedirectResponse(target, HTTPStatus.SEE_OTHER)
+
+        return answer
+
     def stopped(self, request: Request, error: Exception) -> HTMLResponse:
         """The page of an error that somebody can fix."""
         if not isinstance(error, CadranError):
@@ -141,6 +204,10 @@ class _Cockpit:
         words = self._words(request)
         hint = words.say("This is a mistake of the program: its trace is in the log of the server.")
         return self._failed(request, HTTPStatus.INTERNAL_SERVER_ERROR, words.say("Something broke."), hint, "")
+
+    def _today(self) -> date:
+        """The day that it is in the company."""
+        return local_day(self.clock().replace(tzinfo=UTC), self.workspace.project.zone)
 
     def _view(self, _request: Request) -> View:
         """What the person behind a request may read."""
