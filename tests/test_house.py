@@ -37,6 +37,18 @@ def test_help_answers_in_a_third_of_a_second_of_processor_time():
     assert spent < 0.3
 
 
+def test_a_verb_loads_what_it_needs_and_no_other_library():
+    heavy = ("rich", "ibis", "duckdb", "numpy", "scipy", "sqlalchemy", "pydantic", "fastapi", "yaml")
+    code = f"import sys, cadran.cli; print([name for name in {heavy} if name in sys.modules])"
+    assert run(sys.executable, "-c", code).stdout.strip() == "[]"
+
+
+def test_a_project_opens_without_the_libraries_that_few_answers_need():
+    heavy = ("scipy.stats", "scipy.optimize", "sqlalchemy", "pyspark", "pandas", "splink", "fastapi", "matplotlib")
+    code = f"import sys, cadran.workspace, cadran.cli.show; print([name for name in {heavy} if name in sys.modules])"
+    assert run(sys.executable, "-c", code).stdout.strip() == "[]"
+
+
 def test_every_error_has_an_exit_code_and_a_status():
     classes = {c.__name__ for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.CadranError)}
     assert classes == set(errors.CODES)

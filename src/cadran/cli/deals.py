@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
-from rich.table import Table
 
 from cadran.cli.options import DAY, folder_option, opened, output_options
 
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
+
+    from rich.table import Table
 
     from cadran.cli.options import Output
     from cadran.insights.open_deals import OpenDeal, OpenDeals, PipelineChances, Reason
@@ -46,7 +47,8 @@ def deals(
     silent: bool, where: Sequence[str], as_of: datetime | None, limit: int, project: Path, output: Output
 ) -> None:
     """Tell how likely each open deal is to be won, why, what it is worth, and which have gone silent."""
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table
     from cadran.engine.deals import DealQuery
     from cadran.insights.deals_record import FIELDS, deal_records, deals_record
 
@@ -62,12 +64,11 @@ def deals(
 
 
 def _table(found: OpenDeals, view: View, language: str, limit: int) -> Table:
-    from cadran.i18n import say
+    from cadran.cli.tables import table_of
 
-    table = Table(box=None, pad_edge=False)
-    for head in HEADS:
-        side: Literal["left", "right"] = "right" if head in HEADS[3:9] else "left"
-        table.add_column(say(head, {}, language), justify=side, overflow="fold")
+    table = table_of(HEADS, language, texts=3)
+    for column in table.columns[9:]:
+        column.justify = "left"
     for deal in found.deals[:limit]:
         table.add_row(*_cells(deal, found.currency, view, language))
     return table

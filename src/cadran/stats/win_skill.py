@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import stats
 
 from cadran.stats.stays import outcomes
 from cadran.stats.win_probability import EDGE, fit_win
@@ -151,6 +150,8 @@ def ranking(chance: Array, won: Array) -> float:
     n_lost = won.size - n_won
     if not n_won or not n_lost:
         return float("nan")
+    from scipy import stats  # noqa: PLC0415 - half a second to load, which only this needs
+
     ranks = stats.rankdata(chance)
     return float((ranks[won == 1].sum() - n_won * (n_won + 1) / 2) / (n_won * n_lost))
 
