@@ -7,6 +7,7 @@ name, its bare number ``-``, its digits ``#``, beside the marks of `canonical.te
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,29 @@ WALL, BARE, DIGITS = "~", "-", "#"
 #: Between the connection and the text of a reference that is resolved later, by `canonical.links`.
 BY = ":~{ref}:"
 CURRENCIES = ("currency", "from_currency", "to_currency")
+#: Scale of amounts in the smallest unit of their currency, and units of a currency that has not a hundred of them.
+MINOR = "minor"
+UNITS = {
+    "1": (
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "JPY",
+        "KMF",
+        "KRW",
+        "MGA",
+        "PYG",
+        "RWF",
+        "UGX",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    ),
+    "0.001": ("BHD", "JOD", "KWD", "OMR", "TND"),
+}
 ACQUISITION = frozenset({*taxonomy.FROM, "quota"})
 
 
@@ -101,13 +125,22 @@ class Cells:
             if rule.rule.when_column:
                 holds = found[gate].coalesce(False) if gate in found else ibis.literal(False)
                 found[name] = ibis.ifelse(holds, found[name], ibis.null(found[name].type()))
-        return self._with_currency(found)
+        return self._in_units(self._with_currency(found))
 
     def _with_currency(self, found: dict[str, Expr]) -> dict[str, Expr]:
         """The values, with the currency of the file where an amount has none of its own."""
         for name, value in found.items():
             if name.endswith(".currency"):
                 found[name] = value.coalesce(self.decisions.currency)
+        return found
+
+    def _in_units(self, found: dict[str, Expr]) -> dict[str, Expr]:
+        """The values, with amounts in the smallest unit of their currency in whole units of it."""
+        for name, rule in self.rules.items():
+            if rule.rule.scale == MINOR:
+                currency = found.get(f"{name.split('.')[0]}.currency", ibis.literal(self.decisions.currency))
+                branches = [(currency.isin(codes), _units(unit)) for unit, codes in UNITS.items()]
+                found[name] = (found[name] * ibis.cases(*branches, else_=_units("0.01"))).cast(found[name].type())
         return found
 
     def _value(self, walls: ir.Table, name: str, rule: BoundRule) -> Expr:
@@ -122,7 +155,7 @@ class Cells:
             case "int":
                 return n.whole(text) * int(rule.rule.scale or 1)
             case "money" | "decimal" | "float":
-                number = n.number(walls[name + DIGITS], walls[name + BARE], rule.rule.type, rule.rule.scale)
+                number = n.number(walls[name + DIGITS], walls[name + BARE], rule.rule.type, _factor(rule.rule))
                 return number * n.whole(walls[name + TIMES]) if rule.times else number
             case _:
                 return self._text(text, name, rule.rule)
@@ -173,7 +206,7 @@ class Cells:
             if name == "0.id":
                 yield text.isnull(), "missing_id", name, text
             if rule.rule.type == "money":
-                fine = n.too_fine(typed[name + DIGITS], typed[name + BARE], rule.rule.scale)
+                fine = n.too_fine(typed[name + DIGITS], typed[name + BARE], _factor(rule.rule))
                 yield fine, "bad_decimals", name, text
             if code := _code(rule.rule):
                 yield text.notnull() & self._converted(typed, name, rule).isnull(), code, name, text
@@ -184,6 +217,15 @@ class Cells:
             return typed[name + WALL]
         filled = rule.rule.when_column or rule.column == "currency"
         return self._value(typed, name, rule) if filled else typed[name]
+
+
+def _units(share: str) -> Expr:
+    return ibis.literal(Decimal(share), "decimal(9, 4)")
+
+
+def _factor(rule: Rule) -> str:
+    """By what every cell of a rule is multiplied; empty when nothing, or not by the same."""
+    return "" if rule.scale == MINOR else rule.scale
 
 
 def _code(rule: Rule) -> str:

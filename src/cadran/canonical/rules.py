@@ -107,7 +107,8 @@ class Rule:
         decimal: See `Options`; of this column only.
         dates: See `Options`; of this column only.
         zone: See `Options`; of this column only.
-        scale: Number by which the cell is multiplied, as text.
+        scale: Number by which the cell is multiplied, as text; ``minor`` for amounts in the smallest unit of
+            their currency.
         pattern: Regular expression whose first group is kept of a cell that has it.
         times: Header of whole numbers by which the cell is multiplied.
         ref: What the cell holds of the entity it points at.

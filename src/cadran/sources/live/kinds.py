@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _MODULES: dict[str, str] = {
     "hubspot": "cadran.sources.live.hubspot",
     "salesforce": "cadran.sources.live.salesforce",
+    "stripe": "cadran.sources.live.stripe",
 }
 
 

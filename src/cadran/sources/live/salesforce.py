@@ -16,7 +16,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cadran.errors import SourceError
@@ -61,6 +61,8 @@ OBJECTS = (
 )
 #: Tables of rates: by day where the account dates them, else the present ones.
 RATES = ("DatedConversionRate", "CurrencyType")
+#: Years of rates that are told.
+RATE_YEARS = 10
 #: Types of fields that no query gives as one value.
 _COMPOUND = {"address", "location", "base64", "complexvalue"}
 #: What people wrote to each other, which no figure needs.
@@ -153,14 +155,15 @@ class Org:
                 return
 
     def rates(self, name: str) -> Stream:
-        """The price of each currency in the one of the company, which is written into every record."""
+        """The price of each currency in the one of the company, week by week while it holds."""
 
-        def read(_: Window) -> Iterator[Page]:
+        def read(window: Window) -> Iterator[Page]:
             for corporate in self._all("SELECT IsoCode FROM CurrencyType WHERE IsCorporate = true"):
-                records = self._all(f"SELECT {', '.join(self._fields(name))} FROM {name}")
-                yield Page([{**record, "CorporateIsoCode": corporate["IsoCode"]} for record in records])
+                for record in self._all(f"SELECT {', '.join(self._fields(name))} FROM {name}"):
+                    days = _weeks(record, window.until.date())
+                    yield Page([{**record, "CorporateIsoCode": corporate["IsoCode"], "Day": str(day)} for day in days])
 
-        return Stream("Rates", read, key=("Id",), cursor="SystemModstamp", deletes="none")
+        return Stream("Rates", read, key=("Id", "Day"), cursor="SystemModstamp", deletes="none")
 
     def _cursor(self, name: str) -> str:
         known = self._fields(name)
@@ -269,6 +272,14 @@ def _rows(text: str, number: int) -> list[Record]:
             number=number,
         )
     return records
+
+
+def _weeks(rate: Record, last: date) -> list[date]:
+    """The days on which a rate is told: weekly over its span, of the last `RATE_YEARS` years."""
+    first = last - timedelta(days=365 * RATE_YEARS)
+    start = max(date.fromisoformat(rate.get("StartDate") or str(first)), first)
+    end = min(date.fromisoformat(rate.get("NextStartDate") or str(date.max)), last + timedelta(days=1))
+    return [start + timedelta(days=n) for n in range(0, max((end - start).days, 0), 7)]
 
 
 def literal(instant: datetime) -> str:
