@@ -73,7 +73,7 @@ class Chaos:
     def _kept(self, method, url, body, answer):
         """The answer, remembered by what was asked, so that it may come again for the question after it."""
         if answer[0] == 200:
-            self.pages[self._question(method, url, body)] = answer
+            self.pages[self._question(method, url, body)] = self.requests, answer
         return answer
 
     def _question(self, method, url, body):
@@ -109,9 +109,13 @@ class Chaos:
         return status, headers, text[: self.chance.randrange(max(len(text), 1))]
 
     def _twice(self, method, url, headers, body):
-        """The page before comes again, when there was one of the same list."""
-        again = self.pages.get(self._question(method, url, body))
-        return again or self._kept(method, url, body, self.inner(method, url, headers, body))
+        """The page before comes again, when there was one of the same list a moment ago."""
+        at, again = self.pages.get(self._question(method, url, body), (0, None))
+        return (
+            again
+            if again and self.requests - at <= self.patience
+            else self._kept(method, url, body, self.inner(method, url, headers, body))
+        )
 
     def _shuffled(self, method, url, headers, body):
         status, told, text = self._kept(method, url, body, self.inner(method, url, headers, body))

@@ -154,6 +154,10 @@ def connected(project, monkeypatch, kind, written="", **secrets):
     return connection
 
 
+#: What tells changes apart, which have no id.
+KEYS = ("object_id", "property", "timestamp", "value", "deal_id", "field_key", "time", "old_value", "new_value")
+
+
 def tables(project, connection):
     """The last version of every record that has landed, by stream and key: what final tables rest on."""
     found = {}
@@ -162,9 +166,6 @@ def tables(project, connection):
         for landing in landings(folder):
             for row in pq.read_table(landing.path).drop(["_row"]).to_pylist():
                 told = {name: value for name, value in row.items() if value is not None}
-                rows[
-                    told.get("id")
-                    or json.dumps([told.get(name) for name in ("object_id", "property", "timestamp", "value")])
-                ] = told
+                rows[told.get("id") or json.dumps([told.get(name) for name in KEYS])] = told
         found[folder.name] = rows
     return found

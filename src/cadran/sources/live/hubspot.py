@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cadran.sources.live.auth import Auth, Fixed, Renewed
 from cadran.sources.live.connection import Connection, Kind, Need
 from cadran.sources.live.http import Http
 from cadran.sources.live.hubspot_api import Api, Paths, habits, ids_in
 from cadran.sources.live.hubspot_names import Names
 from cadran.sources.live.hubspot_objects import MERGED, OBJECTS, Object
-from cadran.sources.live.secret import Secret
+from cadran.sources.live.oauth import key_or_app
 from cadran.sources.live.stream import Account, Page, Stream, Window
 from cadran.sources.written import cell
 
@@ -129,7 +128,7 @@ class Portal:
         row |= {**dict.fromkeys(each.properties), **properties}
         if duration := properties.get("hs_call_duration"):
             row["hs_call_duration.seconds"] = str(int(duration) // 1000)
-        if "pipeline" in properties:
+        if properties.get("pipeline"):
             row["pipeline.label"] = self.names.pipeline(str(properties["pipeline"]))
         if properties.get("hs_sequence_id"):
             row["hs_sequence.name"] = self.names.sequence(str(properties["hs_sequence_id"]))
@@ -218,40 +217,10 @@ def open_portal(connection: Connection, wire: Wire) -> Account:
         ConfigError: The token is not where the settings say.
     """
     base = connection.settings["base"]
-    http = Http(base, _auth(connection, wire), wire, habits())
+    http = Http(base, key_or_app(connection, wire, base, "/oauth/v1/token"), wire, habits())
     api = Api(http, Paths(connection.settings["version"]))
     portal = Portal(api, Names(api))
     return Account(tuple(portal.streams()), http.meter, http.close)
-
-
-def _auth(connection: Connection, wire: Wire) -> Auth:
-    """A key that lasts, or what a refresh token gives."""
-    if connection.places["refresh_token"].find() is None:
-        return Fixed(connection.places["token"].get())
-    kept = {name: connection.places[name].get() for name in ("refresh_token", "client_id", "client_secret")}
-    return Renewed(lambda: _fetched(connection.settings["base"], kept, wire), tuple(kept.values()))
-
-
-def _fetched(base: str, kept: dict[str, Secret], wire: Wire) -> Secret:
-    form = {"grant_type": "refresh_token", **{name: secret.reveal() for name, secret in kept.items()}}
-    with Http(base, _Nobody(tuple(kept.values())), wire, habits()) as http:
-        return Secret(str(http.ask("POST", "/oauth/v1/token", form=form)["access_token"]))
-
-
-@dataclass(frozen=True)
-class _Nobody:
-    """The credentials of a request that asks for credentials: none, but some to hide."""
-
-    kept: tuple[Secret, ...]
-
-    def headers(self) -> dict[str, str]:
-        return {}
-
-    def renew(self) -> bool:
-        return False
-
-    def secrets(self) -> Sequence[Secret]:
-        return self.kept
 
 
 KIND = Kind(

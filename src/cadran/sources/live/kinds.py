@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 #: Module of each kind; it holds `KIND`.
 _MODULES: dict[str, str] = {
     "hubspot": "cadran.sources.live.hubspot",
+    "pipedrive": "cadran.sources.live.pipedrive",
     "salesforce": "cadran.sources.live.salesforce",
     "stripe": "cadran.sources.live.stripe",
 }
