@@ -15,6 +15,7 @@ import click
 
 from cadran import __version__
 from cadran.cli.alerts import alerts
+from cadran.cli.connect import connect
 from cadran.cli.contract import contract
 from cadran.cli.deals import deals
 from cadran.cli.decisions import decide, decisions
@@ -306,6 +307,7 @@ def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> No
 
 
 main.add_command(alerts)
+main.add_command(connect)
 main.add_command(contract)
 main.add_command(deals)
 main.add_command(decide)

@@ -12,7 +12,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
@@ -269,11 +277,21 @@ def contract(kpi: Kpi, language: str) -> dict[str, Any]:
     }
 
 
+class _Rate(ProgressColumn):
+    """How much is done in a second, once that is known."""
+
+    def render(self, task: Task) -> Text:
+        """The rate of one task."""
+        return Text(f"{task.speed:,.0f}/s".replace(",", "\u202f") if task.speed else "")
+
+
 @contextlib.contextmanager
 def progress_bar(language: str) -> Iterator[Progress]:
     """A bar per step on standard error, from the second after which people wonder."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bars = Bars(*columns, console=terminal(stderr=True), transient=True)
+    left = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bars = Bars(
+        *left, _Rate(), TimeElapsedColumn(), TimeRemainingColumn(), console=terminal(stderr=True), transient=True
+    )
     tasks: dict[str, Any] = {}
     began = time.monotonic()
 

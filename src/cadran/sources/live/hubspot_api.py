@@ -126,11 +126,13 @@ class Api:
 
     def searched(self, kind: str, cursor: str, window: Window, names: Sequence[str], last: int) -> Iterator[Page]:
         """What changed in a window, by id; `last` is the greatest id that is known already."""
+        done = 0
         while True:
             found = self.http.post(f"{self.paths.objects(kind)}/search", _search(cursor, window, names, last))
             results, total = list(found["results"]), int(found["total"])
             last = max([last, *(int(record["id"]) for record in results)])
-            yield Page(results, {"last": last}, total)
+            yield Page(results, {"last": last}, done + total)
+            done += len(results)
             if total <= len(results):
                 return
 
