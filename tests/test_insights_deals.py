@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import time
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -206,6 +208,17 @@ def test_records_lose_nothing_and_fit_the_answer_of_the_api(found):
     assert tuple(deal_records(found)[0]) == FIELDS
     assert record["pipelines"][0]["basis"] == "model"
     assert len(record["pipelines"][0]["reliability"]) == 10
+
+
+def test_instants_without_a_zone_are_utc_wherever_the_machine_is(found, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        told = deals_record(replace(found, as_of=dt.datetime(2026, 6, 30, 22)))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert told["as_of"] == "2026-06-30T22:00:00Z"
 
 
 def test_quarters_end_at_midnight_of_the_company():

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from cadran.insights.alerts import Lasting, Signal
+from cadran.period import instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,9 +55,9 @@ def alert_record(row: Mapping[str, Any]) -> dict[str, Any]:
         "with_it": [{"kpi": name, "segment": segment} for name, segment in signal["with_it"]],
         "unit": kept["unit"],
         "currency": kept["currency"],
-        "raised_at": _instant(row["raised_at"]),
-        "recovered_at": _instant(row["recovered_at"]),
-        "acknowledged_at": _instant(row["acknowledged_at"]),
+        "raised_at": instant(row["raised_at"]),
+        "recovered_at": instant(row["recovered_at"]) if row["recovered_at"] else None,
+        "acknowledged_at": instant(row["acknowledged_at"]) if row["acknowledged_at"] else None,
         "quiet_until": row["quiet_until"].isoformat() if row["quiet_until"] else None,
         "period_start": signal["start"],
         "period_end": signal["end"],
@@ -79,7 +80,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format(value, "f")
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
-
-
-def _instant(at: Any) -> str | None:
-    return None if at is None else at.isoformat() + "Z"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from cadran.insights.deal_stays import day_of
 from cadran.insights.record import plain
+from cadran.period import instant
 
 if TYPE_CHECKING:
     from cadran.insights.open_deals import OpenDeal, OpenDeals, PipelineChances
@@ -28,7 +28,7 @@ def deal_records(found: OpenDeals) -> list[dict[str, Any]]:
 def deals_record(found: OpenDeals) -> dict[str, Any]:
     """The whole answer: sums, what the chances rest on, and every deal."""
     return {
-        "as_of": found.as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "as_of": instant(found.as_of),
         "currency": found.currency,
         "n": len(found.deals),
         "amount": plain(found.amount),

@@ -7,14 +7,14 @@ owner sum to the whole, to the cent.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cadran.engine.pipeline import KINDS, PipelineQuery
-from cadran.period import Period, local_day, midnight_utc
+from cadran.period import Period, as_utc, local_day, midnight_utc
 from cadran.stats.bookings import Book, Hazards, forecast, needed_pipeline
 from cadran.stats.forecast import Accuracy, reconciled
 from cadran.stats.stays import GONE, LOST, OPEN, Stays
@@ -335,8 +335,7 @@ def _money(value: float) -> Decimal:
 
 
 def _day_number(moment: datetime) -> float:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.timestamp() / 86400
+    return as_utc(moment).timestamp() / 86400
 
 
 def parts_by(parts: Sequence[Part], by: str) -> list[Part]:

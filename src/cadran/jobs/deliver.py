@@ -18,6 +18,7 @@ from cadran.errors import CadranError, DeliveryError
 from cadran.notify.message import written
 from cadran.notify.send import send
 from cadran.notify.settings import notices
+from cadran.period import instant
 from cadran.store.alerting import open_alerts
 
 if TYPE_CHECKING:
@@ -99,9 +100,7 @@ def delivery_records(project: Project) -> list[Row]:
     found = []
     for row in open_alerts(project).messages():
         status = "sent" if row["sent_at"] else "refused" if row["refused_at"] else "waiting"
-        days = {
-            name: row[name].isoformat() + "Z" if row[name] else None for name in ("created_at", "not_before", "sent_at")
-        }
+        days = {name: instant(row[name]) if row[name] else None for name in ("created_at", "not_before", "sent_at")}
         same = {"message": row["id"], "route": row["route"], "status": status, "attempts": row["attempts"]}
         told = [{"alert": item["alert"], "what": item["what"]} for item in row["document"]["items"]]
         found.append({**same, **days, "reason": row["reason"], "alerts": told})

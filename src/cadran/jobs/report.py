@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from cadran.charts import Words
@@ -55,7 +54,7 @@ def report_of(  # noqa: PLR0913 - what a report is about
     if not boards:
         raise QueryError("No board was asked for.", hint="Name one, such as sales.", where="team")
     calendar = view.project.calendar
-    today = local_day(view.meta.known_at.replace(tzinfo=UTC), view.project.zone)
+    today = local_day(view.meta.known_at, view.project.zone)
     period = calendar.containing(start or today, grain)
     if start is None and period.end > today:
         period = calendar.previous(period, grain)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cadran.period import as_utc
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     import httpx
 
@@ -39,9 +41,4 @@ def network(now: Callable[[], datetime], *, seed: int = 0) -> Wire:
         now: The clock: naive instants are in UTC.
         seed: Of the small differences between waits, which no figure depends on.
     """
-
-    def aware() -> datetime:
-        instant = now()
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-
-    return Wire(aware, time.sleep, np.random.default_rng(seed).random)
+    return Wire(lambda: as_utc(now()), time.sleep, np.random.default_rng(seed).random)
