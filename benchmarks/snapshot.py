@@ -18,9 +18,10 @@ from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.settings import Settings
 from cadran.catalogue.load import load_catalogue
 from cadran.config import BusinessHours
-from cadran.engine import rollup
+from cadran.engine import fragments, rollup
+from cadran.engine.prepare import prepare
 from cadran.store.snapshot import building, current, publish
-from cadran.store.warehouse import ROLLUPS, DuckDBWarehouse, SnapshotMeta
+from cadran.store.warehouse import FRAGMENTS, ROLLUPS, SHAPES, DuckDBWarehouse, SnapshotMeta
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +61,10 @@ def build(landed: Path, state: Path) -> Path:
     with building(state, built_at=BUILT_AT) as writer:
         writer.backend.raw_sql(f"SET memory_limit = '{MEMORY}'; SET temp_directory = '{state / 'spill'}'")
         counts = write(landed, writer)
-        writer.describe(ROLLUPS, rollup.write(writer.run, load_catalogue()[0]))
+        catalogue = load_catalogue()[0]
+        writer.describe(SHAPES, prepare(writer.run, catalogue))
+        writer.describe(ROLLUPS, rollup.write(writer.run, catalogue))
+        writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
         meta = SnapshotMeta(writer.name, KNOWN_AT, BUILT_AT, CURRENCY, ZONE, counts)
         return publish(writer, meta, issues=(), files=[], keep=1)
 
@@ -110,7 +114,10 @@ def parquet(scale: Scale) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(str(snapshot(scale)), read_only=True) as connection:
             for name in ENTITIES:
-                connection.execute(f"COPY \"{name}\" TO '{folder / name}.parquet' (FORMAT parquet)")
+                texts = [c.name for c in published_columns(name) if c.type == "text"]
+                plain = ", ".join(f'CAST("{each}" AS VARCHAR) AS "{each}"' for each in texts)
+                rows = f'SELECT * REPLACE ({plain}) FROM "{name}"' if texts else f'FROM "{name}"'
+                connection.execute(f"COPY ({rows}) TO '{folder / name}.parquet' (FORMAT parquet)")
         (folder / "done").touch()
     return folder
 

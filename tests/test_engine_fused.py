@@ -1,5 +1,6 @@
 """What is read in one pass over a table is what a statement per breakdown gives."""
 
+from dataclasses import astuple, replace
 from datetime import date
 
 import pytest
@@ -36,8 +37,18 @@ def test_one_pass_gives_the_figures_of_a_statement_per_breakdown(world, monkeypa
     apart = answers(CATALOGUE, asked, world, context())
     assert len(together[0].sql) < len(apart[0].sql) / 2
     for one, other in zip(together, apart, strict=True):
-        assert repr(one.figures) == repr(other.figures)
+        alike(one.figures, other.figures)
         assert len(one.figures)
+
+
+def alike(ones, others):
+    """Fail unless figures are the same; how their values scatter may differ in the last digits of a double."""
+    assert len(ones) == len(others)
+    for one, other in zip(ones, others, strict=True):
+        assert repr(replace(one, moments=None)) == repr(replace(other, moments=None))
+        assert (one.moments is None) == (other.moments is None)
+        if one.moments:
+            assert astuple(one.moments) == pytest.approx(astuple(other.moments), rel=1e-12)
 
 
 @pytest.mark.slow
@@ -48,7 +59,7 @@ def test_columns_hold_the_values_of_the_readings(world):
         rows, readings = values(result).to_pylist(), read(result).readings
         assert len(rows) == len(readings)
         for row, reading in zip(rows, readings, strict=True):
-            expected = None if reading.value is None else float(reading.value)
+            expected = None if reading.value is None else pytest.approx(float(reading.value), rel=1e-13)
             found = (row.pop("kpi"), row.pop("start"), row.pop("value"))
             assert found == (reading.kpi.id, reading.figure.start, expected)
             assert {**row, **reading.figure.segment} == row

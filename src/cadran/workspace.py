@@ -155,7 +155,9 @@ class View:
         Raises:
             QueryError: One of the questions names something that does not exist or cannot be combined.
         """
-        return tuple(values(one) for one in answers(self.catalogue, queries, self._warehouse, self._context()))
+        context = self._context()
+        found = answers(self.catalogue, queries, self._warehouse, context, has_moments=False)
+        return tuple(values(one) for one in found)
 
     def blame(self, query: KpiQuery) -> Blame:
         """Which segment is to blame for the rate of the last whole period, or that nothing tells.

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 EXACT, EXACT_SQUARE = "decimal(24, 6)", "decimal(38, 9)"
 #: How many of the last digit of `EXACT` make one.
 UNITS = 1_000_000
+#: Components whose sum over days or segments is that of all of them together.
+ADDITIVE = ("matched", "cohort", "missing", "known", "sum", "squares", "both", "xx", "yy", "xy")
 #: Column that holds the day on which a row counts.
 DAY = "p_day"
 

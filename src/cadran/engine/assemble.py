@@ -236,7 +236,10 @@ class _Cell:
         if self.kpi.interval not in ("mean", "delta") or parts.numerator is None:
             return None
         top, low = parts.numerator, parts.denominator
-        found = [float(self.get(part, name, other)) for part, other, name in moment_slots(parts.pair, top)]
+        slots = moment_slots(parts.pair, top)
+        if not all(self.has(part, name, other) for part, other, name in slots):
+            return None
+        found = [float(self.get(part, name, other)) for part, other, name in slots]
         if parts.pair and low:
             n, xx, yy, xy = found
             return Moments(int(n), self._total(top), self._total(low), xx, yy, xy)

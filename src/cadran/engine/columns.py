@@ -7,7 +7,7 @@ are rounded as decimals are. What needs more (windows, notes on the number of ca
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from cadran.engine.assemble import number
 from cadran.engine.components import Components, Found
 from cadran.engine.figures import Block, Figures
 from cadran.engine.parts import group_of, mode_of, parts_of
+from cadran.engine.vector import evaluate_all, true_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -115,20 +116,43 @@ class Cells:
         return len(self.places), len(self.segments)
 
     def _fast(self) -> Array | None:
-        if self.kpi.kind == "derived":
-            exact = self.exact()
-            if exact is None:
+        found = self.doubles()
+        if found is None and self.kpi.kind == "derived" and (exact := self.exact()) is not None:
+            shown = (number(value, self.kpi.unit) for value in exact)
+            found = np.array([np.nan if value is None else float(value) for value in shown])
+        return None if found is None else found.reshape(self.shape)
+
+    def doubles(self) -> Array | None:
+        """Shape (cells,): the values computed on doubles, NaN where there is none; None where decimals must decide."""
+        if not self._is_plain():
+            return None
+        names = self._of_inputs() if self.kpi.kind == "derived" else self._of_parts()
+        if names is None:
+            return None
+        values, found = names
+        taken = None if found is None else true_of_all(_takers(self.kpi), values)
+        return None if found is None or taken is None else np.where(taken, np.nan, found)
+
+    def _of_inputs(self) -> tuple[dict[str, Array], Array | None] | None:
+        inputs: dict[str, Array] = {}
+        for name, kpi in self._inputs():
+            found = None if kpi is None else self._of(kpi).doubles()
+            if found is None:
                 return None
-            found = (number(value, self.kpi.unit) for value in exact)
-            return np.array([np.nan if value is None else float(value) for value in found]).reshape(self.shape)
+            inputs[name] = found
+        return inputs, evaluate_all(parse(self.kpi.expression, dict.fromkeys(inputs, "number"), "number"), inputs)
+
+    def _of_parts(self) -> tuple[dict[str, Array], Array | None] | None:
         parts = self.numbers()
         if parts is None:
             return None
         upper, lower = parts
-        if lower is not None and _takers(self.kpi):
-            taken = self._taken({"numerator": _each(upper), "denominator": _each(lower)})
-            lower = replace(lower, ok=lower.ok & ~np.array(taken, dtype=bool).reshape(self.shape))
-        return upper.double() if lower is None else _quotient(upper, lower)
+        top, low = upper.double(), None if lower is None else lower.double()
+        if top is None or (lower is not None and low is None):
+            return None
+        values = {"numerator": top.reshape(-1)} | ({} if low is None else {"denominator": low.reshape(-1)})
+        found = top if lower is None else _quotient(upper, lower)
+        return values, None if found is None else found.reshape(-1)
 
     def _taken(self, values: Mapping[str, Sequence[Decimal | None]]) -> list[bool]:
         """For each cell, True when a note takes its value away, see `notes.noted`."""
@@ -193,7 +217,7 @@ class Cells:
             return self._exact_parts()
         inputs: dict[str, list[Decimal | None]] = {}
         for name, kpi in self._inputs():
-            found = None if kpi is None else Cells(self.assembler, kpi, self.dims, self.places, self.segments).exact()
+            found = None if kpi is None else self._of(kpi).exact()
             if found is None:
                 return None
             inputs[name] = found
@@ -215,6 +239,10 @@ class Cells:
             return found
         taken = self._taken({"numerator": _each(parts[0]), "denominator": _each(parts[1])})
         return [None if gone else value for gone, value in zip(taken, found, strict=True)]
+
+    def _of(self, kpi: Kpi) -> Cells:
+        """The same cells of another KPI."""
+        return Cells(self.assembler, kpi, self.dims, self.places, self.segments)
 
     def _inputs(self) -> Iterator[tuple[str, Kpi | None]]:
         """The inputs of a derived KPI, None for one whose version changes between the periods."""

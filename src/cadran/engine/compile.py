@@ -95,12 +95,14 @@ class Planner:
         query: Question.
         context: Calendar, currency, and what the person may see.
         known: Until when the data is known.
+        has_moments: True when figures are to have what their intervals are made of.
     """
 
     catalogue: Catalogue
     query: KpiQuery
     context: Context
     known: Known
+    has_moments: bool = True
 
     def needs(self, leaves: Iterable[Leaf]) -> Needs:
         """What each group must give for KPIs, each with its dimensions; derived ones bring their inputs."""
@@ -110,7 +112,7 @@ class Planner:
             parts = parts_of(kpi)
             for part in parts.all():
                 self._add(slots, owners, kpi, group_of(part, kpi, dims), slots_of(part))
-            if kpi.interval in ("mean", "delta") and parts.numerator:
+            if self.has_moments and kpi.interval in ("mean", "delta") and parts.numerator:
                 group = group_of(parts.numerator, kpi, dims)
                 self._add(slots, owners, kpi, group, moment_slots(parts.pair, parts.numerator))
         return {group: (owners[group], tuple(found)) for group, found in slots.items()}

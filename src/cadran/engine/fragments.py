@@ -50,11 +50,12 @@ class Fragment:
 
     Attributes:
         sql: Text, in which columns are those of `ROW`.
-        is_double: True when its value is a double, whose sums depend on the order of rows.
+        kind: ``double`` for a number whose sums depend on the order of rows, ``exact`` for a decimal or whole
+            number, empty for what is not a number.
     """
 
     sql: str
-    is_double: bool = False
+    kind: str = ""
 
 
 class Fragments:
@@ -98,8 +99,8 @@ class Fragments:
             self.prepare(entity, texts)
         return [{"entity": e, "stamp": stamp(), "fragments": self._plain(e, texts)} for e, texts in found.items()]
 
-    def _plain(self, entity: str, texts: Iterable[str]) -> dict[str, tuple[str, bool]]:
-        return {text: (self._known[entity, text].sql, self._known[entity, text].is_double) for text in texts}
+    def _plain(self, entity: str, texts: Iterable[str]) -> dict[str, tuple[str, str]]:
+        return {text: (self._known[entity, text].sql, self._known[entity, text].kind) for text in texts}
 
     def adopt(self, name: str, kept: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
         """Take what was kept with a snapshot, unless something else would compile it now.
@@ -128,7 +129,13 @@ class Fragments:
             text = ibis.to_sql(table.select(**named), dialect=DIALECT)
             columns = sqlglot.parse_one(text, dialect=DIALECT).selects  # type: ignore[attr-defined]
             for (key, value), column in zip(values.items(), columns, strict=True):
-                self._known[key] = Fragment(column.this.sql(dialect=DIALECT), value.type().is_floating())
+                self._known[key] = Fragment(column.this.sql(dialect=DIALECT), _kind(value.type()))
+
+
+def _kind(dtype: Any) -> str:
+    if dtype.is_floating():
+        return "double"
+    return "exact" if dtype.is_decimal() or dtype.is_integer() else ""
 
 
 def bound_tree(tree: Tree, names: Mapping[str, str]) -> Tree:

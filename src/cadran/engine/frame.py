@@ -15,6 +15,7 @@ from cadran.engine.compile import Curve
 from cadran.engine.components import Components
 from cadran.engine.fragments import FRAGMENTS, texts_of_part
 from cadran.engine.fused import Fused, split
+from cadran.engine.prepare import Shape, shapes
 from cadran.engine.rollup import rolled
 from cadran.engine.trailing import (
     History,
@@ -129,9 +130,14 @@ class Frame:
             slots = {group: slots for group, (_, slots) in groups.items()}
             parts = {part for each in slots.values() for *pair, _ in each for part in pair if part}
             FRAGMENTS.prepare(next(iter(groups)).entity, {text for part in parts for text in texts_of_part(part)})
-            self._read_groups(Fused(self.question.planner, slots, kpi, components.span), components)
+            shape = self._shapes.get(next(iter(groups)).entity, Shape())
+            self._read_groups(Fused(self.question.planner, slots, kpi, components.span, shape), components)
         apart = {group: tuple(slot for slot in slots if slot[2] == "incidence") for group, (_, slots) in needs.items()}
         return {group: (kpi, slots if group.zone else apart[group]) for group, (kpi, slots) in needs.items()}
+
+    @functools.cached_property
+    def _shapes(self) -> dict[str, Shape]:
+        return shapes(getattr(self.warehouse, "shapes", ()))
 
     def _read_groups(self, fused: Fused, components: Components) -> None:
         photos, names = self._photos(fused) if fused.first.mode == "photo" else (None, {})

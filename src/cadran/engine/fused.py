@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 
 from cadran.canonical.entities import published_columns
 from cadran.catalogue.measures import missing_of
-from cadran.engine.aggregate import DAY, EXACT_SQUARE, UNITS
+from cadran.engine.aggregate import ADDITIVE, DAY, EXACT_SQUARE, UNITS
 from cadran.engine.compile import CURVES, DURATION_DIGITS, ENDED, PERIOD, VALUE, N, Scan, dim_names
 from cadran.engine.fragments import FRAGMENTS, ROW
 from cadran.engine.parts import no_dimension
 from cadran.engine.periods import period_text
 from cadran.engine.predicate import columns_of, predicate
+from cadran.engine.prepare import Shape
 from cadran.engine.sheet import indices, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     import pyarrow as pa
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
     from cadran.engine.parts import Group, Part
     from cadran.engine.span import Span
 
+#: What exact numbers are before they are multiplied by each other.
+FACTOR = "DECIMAL(19, 4)"
+#: Rows that a cell of several dimensions must stand for at least, to be worth a step of its own; and how many
+#: breakdowns must be made of such cells.
+ROWS_OF_CELL, LEAST_TOGETHER = 8, 3
+#: Components that say how values scatter: no figure needs more of them than a double holds.
+MOMENTS = ("squares", "xx", "yy", "xy")
 #: Column that tells the set of dimensions of a row: a bit is set for each one that it lacks.
 SET = "p_set"
 
@@ -46,12 +54,14 @@ class Fused:
         groups: What each group needs.
         kpi: One of the KPIs, for messages.
         span: Periods.
+        shape: What is known of the table.
     """
 
     planner: Planner
     groups: Mapping[Group, Sequence[Slot]]
     kpi: Kpi
     span: Span
+    shape: Shape = field(default_factory=Shape)
 
     @property
     def first(self) -> Group:
@@ -90,7 +100,12 @@ class Fused:
         row = Row(self)
         sums = {name: row.component(slot) for slot, name in names.items()}
         more = [DAY] if self.first.mode == "photo" else []
-        return self._grouped(row, sums, more, self._photo_days(photos)), names
+        where = self._photo_days(photos)
+        if together := self._together(found):
+            again = {name: shown_sum(slot, f"SUM({name})") for slot, name in names.items()}
+            return self._in_two_steps(row, (sums, again), more, where, together), names
+        shown = {name: shown_sum(slot, sums[name]) for slot, name in names.items()}
+        return self._grouped(row, shown, more, where), names
 
     def curve(self, part: Part) -> str:
         """The statement of the durations of a ``survival`` part."""
@@ -147,25 +162,86 @@ class Fused:
         return [f"{DAY} IN ({', '.join(day(each) for each in photos)})"] if photos else ["FALSE"]
 
     def _grouped(self, row: Row, sums: Mapping[str, str], more: Sequence[str], where: Sequence[str]) -> str:
-        dims = self._columns()
-        inner = [f"{text} AS g{place}" for place, (text, _) in enumerate(dims.values())]
-        inner += [f"{text} AS {name}" for name, text in row.columns.items()]
-        codes = {name: f"g{place}" for place, name in enumerate(dims)}
-        sets = [[PERIOD, *more, *(code for name, code in codes.items() if name in g.dims)] for g in self.groups]
-        head = [PERIOD, *more]
-        head += [
-            f"g{place} AS p_d{place}" if is_text else f"CAST(g{place} AS VARCHAR) AS p_d{place}"
-            for place, (_, is_text) in enumerate(dims.values())
-        ]
-        head += [f"GROUPING_ID({', '.join(codes.values())}) AS {SET}"] if dims else []
+        codes = self._codes()
+        sets = [[PERIOD, *more, *(codes[name] for name in group.dims)] for group in self.groups]
+        head = [PERIOD, *more, *(f"{text} AS p_d{place}" for place, text in enumerate(self._labels()))]
+        head += [f"GROUPING_ID({', '.join(codes.values())}) AS {SET}"] if codes else []
         head += [f"{text} AS {name}" for name, text in sums.items()]
+        return f"SELECT {', '.join(head)}\nFROM (\n{self._rows(row, where)}\n)\nGROUP BY {_sets(sets)}"
+
+    def _together(self, slots: Iterable[Slot]) -> tuple[str, ...]:
+        """Dimensions to be grouped by all at once first, as that leaves few cells for many rows; empty for none.
+
+        Each breakdown by one of them is then made of those cells rather than of the rows.
+        """
+        if any(name not in ADDITIVE for _, _, name in slots):
+            return ()
+        columns = {name: self.planner.catalogue.dimensions[name].columns[self.first.entity] for name in self._columns()}
+        sizes = {name: self.shape.values[column] for name, column in columns.items() if column in self.shape.values}
+        cells, found = len(self.span.periods), []
+        for name in sorted(sizes, key=lambda each: sizes[each]):
+            cells *= sizes[name] + 1
+            if cells * ROWS_OF_CELL > self.shape.rows:
+                break
+            found.append(name)
+        inside = [group for group in self.groups if {*group.dims} <= {*found}]
+        return tuple(name for name in self.dims if name in found) if len(inside) >= LEAST_TOGETHER else ()
+
+    def _in_two_steps(
+        self,
+        row: Row,
+        sums: tuple[Mapping[str, str], Mapping[str, str]],
+        more: Sequence[str],
+        where: Sequence[str],
+        together: Sequence[str],
+    ) -> str:
+        codes, keys = self._codes(), [PERIOD, *more]
+        inside = [group for group in self.groups if {*group.dims} <= {*together}]
+        apart = [group for group in self.groups if group not in inside]
+        fine = [codes[name] for name in together]
+        sets = [[*keys, *fine], *([*keys, *(codes[name] for name in group.dims)] for group in apart)]
+        told = f"GROUPING_ID({', '.join(codes.values())})"
+        head = [*keys, *codes.values(), f"{told} AS {SET}", *(f"{text} AS {name}" for name, text in sums[0].items())]
+        first = f"SELECT {', '.join(head)}\nFROM (\n{self._rows(row, where)}\n)\nGROUP BY {_sets(sets)}"
+        whole = sum(1 << (len(codes) - 1 - place) for place, name in enumerate(codes) if name not in together)
+        of_fine = [
+            sum(1 << (len(fine) - 1 - place) for place, name in enumerate(together) if name not in group.dims)
+            for group in inside
+        ]
+        own = " ".join(f"WHEN {mask} THEN {self.mask(g)}" for mask, g in zip(of_fine, inside, strict=True))
+        labels = list(enumerate(self._labels()))
+        dims = [f"{text if f'g{place}' in fine else 'NULL'} AS p_d{place}" for place, text in labels]
+        second = [*keys, *dims, f"CASE GROUPING_ID({', '.join(fine)}) {own} END AS {SET}"]
+        second += [f"{text} AS {name}" for name, text in sums[1].items()]
+        inner = [[*keys, *(codes[name] for name in group.dims)] for group in inside]
+        text = f"SELECT {', '.join(second)}\nFROM p_fine WHERE {SET} = {whole}\nGROUP BY {_sets(inner)}"
+        if apart:
+            dims = [f"{text} AS p_d{place}" for place, text in labels]
+            shown = (f"{text.replace(f'SUM({name})', name)} AS {name}" for name, text in sums[1].items())
+            rest = ", ".join([*keys, *dims, SET, *shown])
+            text += f"\nUNION ALL BY NAME\nSELECT {rest}\nFROM p_fine WHERE {SET} <> {whole}"
+        return f"WITH p_fine AS MATERIALIZED (\n{first}\n)\n{text}"
+
+    def _codes(self) -> dict[str, str]:
+        """The short name of each dimension's column."""
+        return {name: f"g{place}" for place, name in enumerate(self._columns())}
+
+    def _labels(self) -> list[str]:
+        """What is read of each dimension: texts, or the codes that the database has for them."""
+        types = {column.name: column.type for column in published_columns(self.first.entity)}
+        known = self.planner.catalogue.dimensions
+        are_texts = [types[known[name].columns[self.first.entity]] == "text" for name in self.dims]
+        return [f"g{n}" if is_text else f"CAST(g{n} AS VARCHAR)" for n, is_text in enumerate(are_texts)]
+
+    def _rows(self, row: Row, where: Sequence[str]) -> str:
+        """The rows that count, with their period, dimensions and what components need of them."""
+        inner = [f"{text} AS g{place}" for place, text in enumerate(self._columns().values())]
+        inner += [f"{text} AS {name}" for name, text in row.columns.items()]
         kept = [*self._predicates(), *self.inside(), *where]
         return (
-            f"SELECT {', '.join(head)}\nFROM (\n"
             f"  SELECT {', '.join([f'{self.day} AS {DAY}', f'{self.key} AS {PERIOD}', *inner])}\n"
             f'  FROM "{self.first.entity}" AS {ROW}\n'
-            f"  WHERE {' AND '.join(kept)}\n)\n"
-            f"GROUP BY GROUPING SETS ({', '.join('(' + ', '.join(names) + ')' for names in sets)})"
+            f"  WHERE {' AND '.join(kept)}"
         )
 
     def by_day(self, row: Row, sums: Mapping[str, str], unit: str = "day") -> str:
@@ -173,34 +249,29 @@ class Fused:
         when = self.day if unit == "day" else f"CAST(DATE_TRUNC('{unit}', {self.day}) AS DATE)"
         columns = self._columns().values()
         codes = [f"g{place}" for place in range(len(columns))]
-        inner = [f"{when} AS {DAY}"]
-        inner += [
-            f"{text if is_text else f'CAST({text} AS VARCHAR)'} AS {code}"
-            for code, (text, is_text) in zip(codes, columns, strict=True)
-        ]
+        inner = [f"{when} AS {DAY}", *(f"{text} AS {code}" for code, text in zip(codes, columns, strict=True))]
         inner += [f"{text} AS {name}" for name, text in row.columns.items()]
         sets = [
             ", ".join([DAY, *(c for c, n in zip(codes, self.dims, strict=True) if n in g.dims)]) for g in self.groups
         ]
         told = f"GROUPING_ID({', '.join(codes)})" if codes else "0"
-        head = [DAY, *codes, f"{told} AS {SET}", *(f"{text} AS {name}" for name, text in sums.items())]
+        # a rollup outlives the lists of values that its rows were made with
+        head = [DAY, *(f"CAST({code} AS VARCHAR) AS {code}" for code in codes), f"{told} AS {SET}"]
+        head += [f"{text} AS {name}" for name, text in sums.items()]
         return (
             f"SELECT {', '.join(head)} FROM (SELECT {', '.join(inner)} "
             f'FROM "{self.first.entity}" AS {ROW} WHERE {self.day} IS NOT NULL) '
             f"GROUP BY GROUPING SETS ({', '.join(f'({each})' for each in sets)})"
         )
 
-    def _columns(self) -> dict[str, tuple[str, bool]]:
-        """The column of each dimension, and whether it is a text."""
-        types = {column.name: column.type for column in published_columns(self.first.entity)}
-        found = {}
+    def _columns(self) -> dict[str, str]:
+        """The column of each dimension."""
+        known = {name: each.columns for name, each in self.planner.catalogue.dimensions.items()}
+        entity = self.first.entity
         for name in self.dims:
-            dimension = self.planner.catalogue.dimensions.get(name)
-            if dimension is None or self.first.entity not in dimension.columns:
+            if entity not in known.get(name, {}):
                 raise no_dimension(self.kpi, name)
-            column = dimension.columns[self.first.entity]
-            found[name] = (f'{ROW}."{column}"', types[column] == "text")
-        return found
+        return {name: f'{ROW}."{known[name][entity]}"' for name in self.dims}
 
     def _predicates(self) -> list[str]:
         planner, entity = self.planner, self.first.entity
@@ -252,13 +323,13 @@ class Row:
         of = "" if part.measure.missing else self.of(part)
         return f"{found} AND {of}" if of else found
 
-    def share(self, part: Part) -> str:
-        """What one row adds to a part: its amount, or one for a count; nothing where it does not count."""
-        measure, of = part.measure, self.of(part)
-        value = "CAST(1.0 AS DOUBLE)"
-        if measure.agg != "count":
-            value = f"COALESCE(CAST({FRAGMENTS.of(measure.entity, measure.expr).sql} AS DOUBLE), 0.0)"
-        return self._column(f"CASE WHEN {of} THEN {value} ELSE CAST(0.0 AS DOUBLE) END" if of else value)
+    def _factor(self, part: Part) -> str:
+        """What one row adds to a part that counts it: empty for one, for a count."""
+        if part.measure.agg == "count":
+            return ""
+        value = FRAGMENTS.of(part.measure.entity, part.measure.expr)
+        # the product of two such decimals is exact, and cheaper than a cast from doubles
+        return self._column(f"CAST({value.sql} AS {FACTOR if value.kind == 'exact' else 'DOUBLE'})")
 
     def component(self, slot: Slot) -> str:
         """How a component is aggregated."""
@@ -271,15 +342,16 @@ class Row:
         value = FRAGMENTS.of(part.measure.entity, part.measure.expr)
         column, counts = self._column(value.sql), self._filter(self.of(part))
         double = f"CAST({column} AS DOUBLE)"
-        if name == "sum" and value.is_double:
+        if name == "sum" and value.kind == "double":
             # whole numbers of the last digit, as in `aggregate`, are summed faster than decimals
             whole = self._column(f"CAST(FLOOR(({value.sql}) * {UNITS} + 0.5) AS BIGINT)")
             return f"CAST(SUM({whole}){counts} AS DECIMAL(32, 0)) * CAST(0.000001 AS DECIMAL(6, 6))"
+        if name == "squares":
+            return self._product(part, part)
         return {
             "sum": f"SUM({column})",
             "known": f"COUNT({column})",
             "distinct": f"COUNT(DISTINCT {column})",
-            "squares": f"SUM(CAST({double} * {double} AS {EXACT_SQUARE}))",
             "median": f"QUANTILE_CONT({double}, 0.5)",
             "min": f"MIN({column})",
             "max": f"MAX({column})",
@@ -290,12 +362,29 @@ class Row:
             first, second = self.of(top), self.of(low)
             either = f"COALESCE({first}, FALSE) OR COALESCE({second}, FALSE)" if first and second else ""
             return f"COUNT(*){self._filter(either)}"
-        x, y = self.share(top), self.share(low)
-        left, right = {"xx": (x, x), "yy": (y, y), "xy": (x, y)}[name]
-        return f"SUM(CAST({left} * {right} AS {EXACT_SQUARE}))"
+        return self._product(*{"xx": (top, top), "yy": (low, low), "xy": (top, low)}[name])
+
+    def _product(self, one: Part, other: Part) -> str:
+        """The sum, over rows that both parts count, of what they add to one times what they add to the other."""
+        counts = self._filter(" AND ".join(dict.fromkeys(text for part in (one, other) if (text := self.of(part)))))
+        factors = [text for part in (one, other) if (text := self._factor(part))]
+        if not factors:
+            return f"COUNT(*){counts}"
+        kinds = {FRAGMENTS.of(p.measure.entity, p.measure.expr).kind for p in (one, other) if p.measure.agg != "count"}
+        product = " * ".join(factors)
+        return f"SUM({product if kinds == {'exact'} else f'CAST({product} AS {EXACT_SQUARE})'}){counts}"
 
     def _filter(self, text: str) -> str:
         return f" FILTER (WHERE {self._column(text)})" if text else ""
+
+
+def shown_sum(slot: Slot, text: str) -> str:
+    """The sum of a component as it is read: moments as doubles, everything else with all its digits."""
+    return f"CAST({text} AS DOUBLE)" if slot[2] in MOMENTS else text
+
+
+def _sets(sets: Iterable[Iterable[str]]) -> str:
+    return f"GROUPING SETS ({', '.join('(' + ', '.join(names) + ')' for names in sets)})"
 
 
 def day(value: date) -> str:

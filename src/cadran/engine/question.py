@@ -91,7 +91,9 @@ class Question:
         return list(found.values())
 
 
-def question(catalogue: Catalogue, query: KpiQuery, context: Context, snapshot_known_at: datetime) -> Question:
+def question(
+    catalogue: Catalogue, query: KpiQuery, context: Context, snapshot_known_at: datetime, *, has_moments: bool = True
+) -> Question:
     """A question whose names, grain and days have been checked.
 
     Args:
@@ -99,6 +101,7 @@ def question(catalogue: Catalogue, query: KpiQuery, context: Context, snapshot_k
         query: The question.
         context: Calendar, currency, and what the person may see.
         snapshot_known_at: UTC instant up to which the snapshot is known.
+        has_moments: False for figures without what their intervals are made of.
 
     Raises:
         QueryError: It names a KPI, dimension or grain that does not exist or cannot be combined.
@@ -107,7 +110,8 @@ def question(catalogue: Catalogue, query: KpiQuery, context: Context, snapshot_k
     _check_days(query)
     _check_trailing(catalogue, query)
     known, before = knowledge(query.as_of, context, snapshot_known_at)
-    return Question(catalogue, query, context, known, Planner(catalogue, query, context, known), before)
+    planner = Planner(catalogue, query, context, known, has_moments)
+    return Question(catalogue, query, context, known, planner, before)
 
 
 def knowledge(as_of: date | None, context: Context, snapshot_known_at: datetime) -> tuple[Known, Past | None]:

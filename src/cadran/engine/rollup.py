@@ -23,10 +23,10 @@ from zoneinfo import ZoneInfo
 from cadran.canonical.entities import published_columns
 from cadran.canonical.settings import Settings
 from cadran.catalogue.expression import column_names
-from cadran.engine.aggregate import DAY
+from cadran.engine.aggregate import ADDITIVE, DAY
 from cadran.engine.compile import PERIOD, Planner
 from cadran.engine.fragments import ROW, bound_tree, plain_text
-from cadran.engine.fused import SET, Fused, Row, day
+from cadran.engine.fused import SET, Fused, Row, day, shown_sum
 from cadran.engine.parts import dims_of
 from cadran.engine.predicate import predicate
 from cadran.engine.query import Context, KpiQuery
@@ -48,7 +48,6 @@ ROLLED = ("segment", "industry", "region", "owner", "channel")
 SLICED = ("segment", "industry", "region", "channel")
 #: Most months that are read by day beside those that are read whole, and about how many there are.
 _MOST_BROKEN, _MONTHS = 12, 36
-ADDITIVE = ("matched", "cohort", "missing", "known", "sum", "squares", "both", "xx", "yy", "xy")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH = Period(_NEVER.date(), _NEVER.date())
 
@@ -334,7 +333,8 @@ def _read(fused: Fused, way: _Way) -> tuple[str, dict[Slot, str]]:
     keys = [f"{fused.key} AS {PERIOD}", *([DAY] if rollup.mode == "photo" else [])]
     keys += [f"{code} AS p_d{place}" for place, code in enumerate(codes.values())]
     own = " ".join(f"WHEN {mask} THEN {fused.mask(group)}" for group, mask in masks.items())
-    sums = [f"SUM({column}){_ripe(fused, slot)} AS {names[slot]}" for slot, column in way.columns.items()]
+    columns = way.columns.items()
+    sums = [f"{shown_sum(s, f'SUM({column}){_ripe(fused, s)}')} AS {names[s]}" for s, column in columns]
     where = [f"{SET} IN ({', '.join(str(mask) for mask in masks.values())})", *fused.inside(), *way.where]
     sql = (
         f"SELECT {', '.join([*keys, f'CASE {SET} {own} END AS p_own', *sums])}\n"

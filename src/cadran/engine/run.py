@@ -56,7 +56,12 @@ def answer(catalogue: Catalogue, query: KpiQuery, warehouse: Warehouse, context:
 
 
 def answers(
-    catalogue: Catalogue, queries: Sequence[KpiQuery], warehouse: Warehouse, context: Context
+    catalogue: Catalogue,
+    queries: Sequence[KpiQuery],
+    warehouse: Warehouse,
+    context: Context,
+    *,
+    has_moments: bool = True,
 ) -> tuple[KpiResult, ...]:
     """The figures that answer several questions, read together: the same as `answer` of each, with fewer scans.
 
@@ -65,6 +70,7 @@ def answers(
         queries: Questions, such as all tiles of a page.
         warehouse: Snapshot that holds the data.
         context: Calendar, currency, and what the person may see.
+        has_moments: False for values alone: figures then lack what intervals of means and ratios are made of.
 
     Raises:
         QueryError: One of the questions names something that does not exist or cannot be combined.
@@ -72,7 +78,8 @@ def answers(
         StoreError: The database refuses a statement.
     """
     frames = Frames(warehouse)
-    asked = [question(catalogue, query, context, warehouse.meta.known_at) for query in queries]
+    known_at = warehouse.meta.known_at
+    asked = [question(catalogue, query, context, known_at, has_moments=has_moments) for query in queries]
     # every frame must know all that is asked of it before the first one is read
     planned = [(each, *each.frames(frames)) for each in (_Run(one, warehouse) for one in asked)]
     return tuple(each.result(frame, *before) for each, frame, before in planned)

@@ -180,9 +180,9 @@ def coded(table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray[Any, Any], 
     whole = np.zeros(table.num_rows, dtype=np.int64)
     words: list[list[str | None]] = []
     for name in names:
-        one = _one(pc.dictionary_encode(table[name], null_encoding="encode"))
-        words.append(one.dictionary.to_pylist())
-        whole = whole * len(words[-1]) + numbers(one.indices)[0]
+        found, labels = _labelled(table[name])
+        words.append(labels)
+        whole = whole * len(labels) + found
     found, codes = np.unique(whole, return_inverse=True)
     segments: list[Segment] = []
     for code in found.tolist():
@@ -192,6 +192,20 @@ def coded(table: pa.Table, names: Sequence[str]) -> tuple[np.ndarray[Any, Any], 
             segment.append(each[place])
         segments.append(tuple(reversed(segment)))
     return codes.reshape(-1), segments
+
+
+def _labelled(column: pa.ChunkedArray) -> tuple[np.ndarray[Any, Any], list[str | None]]:
+    """The place of each row's text in a list of texts, None among them where one is missing."""
+    if pa.types.is_dictionary(column.type):
+        # the database's own codes; a missing text has none
+        one = _one(column.unify_dictionaries())
+        found, valid = numbers(one.indices)
+        labels = one.dictionary.to_pylist()
+        if valid is None:
+            return found.astype(np.int64), labels
+        return np.where(valid, found.astype(np.int64), len(labels)), [*labels, None]
+    one = _one(pc.dictionary_encode(column, null_encoding="encode"))
+    return numbers(one.indices)[0], one.dictionary.to_pylist()
 
 
 def placed(keys: pa.ChunkedArray, places: Mapping[Any, int]) -> np.ndarray[Any, Any]:

@@ -19,6 +19,7 @@ from cadran.canonical.schema import empty
 from cadran.canonical.texts import ROW
 from cadran.catalogue.load import load_catalogue
 from cadran.engine import fragments, rollup
+from cadran.engine.prepare import prepare
 from cadran.engine.tables import readable
 from cadran.errors import CadranError, Issue, StoreError
 from cadran.jobs import costs
@@ -28,7 +29,7 @@ from cadran.jobs.sync import as_issue, mappings_of
 from cadran.store import raw
 from cadran.store.shelf import FileShelf, shelf_of
 from cadran.store.snapshot import building
-from cadran.store.warehouse import FRAGMENTS, ROLLUPS, SnapshotMeta
+from cadran.store.warehouse import FRAGMENTS, ROLLUPS, SHAPES, SnapshotMeta
 from cadran.workspace import settings_of
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def build_project(
         work.tables(known_at, progress)
         if isinstance(shelf, FileShelf):
             catalogue, _ = load_catalogue(project.catalogue)
+            writer.describe(SHAPES, prepare(writer.run, catalogue))
             writer.describe(ROLLUPS, rollup.write(writer.run, catalogue))
             writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
         meta = SnapshotMeta(writer.name, known_at, now, project.currency, project.zone.key, work.counts)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 META, ISSUES, FILES = "_meta", "_issues", "_files"
 #: Table that describes sums kept with a snapshot, beside the canonical tables; a snapshot may have none.
 ROLLUPS = "_rollups"
+#: Table of what larger tables hold, by which statements are planned; likewise.
+SHAPES = "_shapes"
 #: Table of what the engine compiled of the catalogue at the build; likewise.
 FRAGMENTS = "_fragments"
 
@@ -95,6 +97,7 @@ class DuckDBWarehouse:
         files: What was read, one mapping of plain values per file.
         fuses: Statements may be written in the SQL of DuckDB, which reads many breakdowns in one pass.
         rollups: What describes the sums that are kept with the snapshot, as plain values.
+        shapes: What its larger tables hold, as plain values.
     """
 
     fuses = True
@@ -115,6 +118,7 @@ class DuckDBWarehouse:
         self.files: tuple[dict[str, Any], ...] = tuple(json.loads(text) for text in self._text(FILES))
         self._issues = tuple(Issue(**json.loads(text)) for text in self._text(ISSUES))
         self.rollups: tuple[dict[str, Any], ...] = self.kept(ROLLUPS)
+        self.shapes: tuple[dict[str, Any], ...] = self.kept(SHAPES)
         self._statements: dict[object, str] = {}
         self._lock = threading.Lock()
 
