@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 
+from browser import chromium, served, tab
+from cadran.catalogue.definition import AlertRule, Board
 from cadran.catalogue.load import load_catalogue
 from cadran.config import load_project
+from cadran.jobs.alerts import alerts, evaluate
 from cadran.jobs.contracts import history, propose
 from cadran.jobs.decisions import decide, plan_of
 from cadran.jobs.review import actions, last_review
@@ -203,3 +207,74 @@ def test_a_change_of_contract_is_shown_and_its_owner_brings_it_in_force(app, wor
         {"end": "refuse", "owner": workspace.catalogue.kpi("acv").owner, "reason": "No"},
     )
     assert history(workspace.project, "acv")[0]["is_approved"] is False
+
+
+def alarmed(workspace, monkeypatch):
+    """The number of an alert on a week in which the win rate fell, as it is evaluated on real rows."""
+    rows = [
+        deal(f"2026-{month:02}-{day:02}", won=i < (8 if (month, day) == (8, 26) else 40), id=f"{month}-{day}-{i}", amount_base="100")
+        for month, day in ((7, 8), (7, 15), (7, 22), (7, 29), (8, 5), (8, 12), (8, 19), (8, 26))
+        for i in range(100)
+    ]  # fmt: skip
+    rule = AlertRule("alert", below=Decimal("0.35"), min_n=30)
+    win_rate = replace(workspace.catalogue.kpi("win_rate"), alerts=(rule,), cadence="weekly")
+    workspace.catalogue = replace(workspace.catalogue, kpis={"win_rate": (win_rate,)}, boards=())
+    tables = MemoryWarehouse(opportunity=rows, known_at=datetime(2026, 8, 30, 22))
+    tables.files = ()
+    monkeypatch.setattr(workspace, "view", lambda *_: View(workspace.project, workspace.catalogue, "local", tables))
+    evaluate(workspace.project, workspace.view(), now=NOW)
+    return alerts(workspace.project)[0]["id"]
+
+
+def test_an_alert_says_what_its_message_says_and_is_taken_assigned_put_aside_and_commented(app, workspace, monkeypatch):
+    number = alarmed(workspace, monkeypatch)
+    page = Page(get(app, "/alerts?lang=en").text)
+    assert page.mistakes == []
+    for part in ("Win rate", "8.0%, threshold 35.0%", "Sales Ops", "n", "Acknowledge", "alert"):
+        assert part in page.text, part
+    assert get(app, f"/alerts/{number}").status_code == 200
+    assert get(app, "/alerts/99").status_code == 404
+    post(app, f"/alerts/{number}", {"do": "comment", "text": "Looked <at>"})
+    post(app, f"/alerts/{number}", {"do": "assign", "to": "Ana"})
+    post(app, f"/alerts/{number}", {"do": "snooze", "until": "2026-09-20"})
+    post(app, f"/alerts/{number}", {"do": "acknowledge", "reason": "Holiday", "until": "2026-09-12"})
+    kept = next(row for row in alerts(workspace.project) if row["id"] == number)
+    assert (kept["assignee"], kept["quiet_until"]) == ("Ana", date(2026, 9, 12))
+    assert [each["what"] for each in kept["events"]][-4:] == ["commented", "assigned", "snoozed", "acknowledged"]
+    text = Page(get(app, "/alerts?lang=en").text).text
+    for part in ("Looked <at>", "→ Ana", "acknowledged · until Sep 12, 2026"):
+        assert part in text, part
+    refused = post(app, f"/alerts/{number}", {"do": "acknowledge", "until": "2026-09-12"}, accept_language="en")
+    assert "for a reason" in Page(refused.text).text
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_browser_shows_every_page_and_a_form_needs_no_script(app, workspace, monkeypatch):
+    prepared(app, workspace)
+    row = propose(
+        workspace.project, workspace.view(), "win_rate", {"min_n": 50}, version="2.0", start=date(2026, 10, 1), reason="x", now=NOW
+    )  # fmt: skip
+    number = alarmed(workspace, monkeypatch)
+    urls = ["/review?team=x", "/decisions", "/alerts", f"/changes/{row['id']}", "/changes"]
+    workspace.catalogue = replace(workspace.catalogue, boards=(Board("x", {"en": "X", "fr": "X"}, {}, ("win_rate",)),))
+    with chromium() as browser, served(app) as base:
+        for width, scheme, language in ((1440, "light", "fr"), (390, "dark", "en")):
+            with tab(browser, width=width, scheme=scheme) as (page, wrong):
+                for url in urls:
+                    page.goto(f"{base}{url}{'&' if '?' in url else '?'}lang={language}")
+                    assert page.evaluate("document.documentElement.scrollWidth") <= width, url
+                    assert (
+                        page.locator("input:visible:not([type=hidden])").evaluate_all(
+                            "all => all.filter(each => !each.labels.length).length"
+                        )
+                        == 0
+                    )
+                assert wrong == []
+        with tab(browser, scripts=False) as (page, wrong):
+            page.goto(f"{base}/alerts/{number}?lang=en")
+            page.fill("#alert-1 input[name=reason]", "Holiday")
+            page.click("text=Acknowledge")
+            page.wait_for_url("**/alerts")
+            assert "Holiday" in page.locator("main").inner_text()
+            assert wrong == []
