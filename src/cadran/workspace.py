@@ -21,6 +21,7 @@ from cadran.engine.deals import deals
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
 from cadran.engine.pipeline import PipelineQuery, pipeline
+from cadran.engine.prospects import prospects
 from cadran.engine.query import Context
 from cadran.engine.redefine import redefined
 from cadran.engine.run import answer, answers, rows
@@ -38,6 +39,7 @@ from cadran.insights.landing import Ahead
 from cadran.insights.next_actions import Chooser
 from cadran.insights.open_deals import open_deals, quarter_ends
 from cadran.insights.pace import pace_of
+from cadran.insights.propensity import propensity_of
 from cadran.insights.redefinition import Redefinition
 from cadran.store.settings import has_state
 from cadran.store.shelf import FileShelf, shelf_of
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from cadran.engine.journeys import JourneyQuery
     from cadran.engine.late import Late
     from cadran.engine.pipeline import PipelineResult
+    from cadran.engine.prospects import ProspectQuery
     from cadran.engine.query import KpiQuery, LateQuery, RowQuery
     from cadran.engine.result import KpiResult, Rows
     from cadran.errors import Issue
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     from cadran.insights.next_actions import NextAction
     from cadran.insights.open_deals import OpenDeals
     from cadran.insights.pace import Pace
+    from cadran.insights.propensity import PropensityAnswer
     from cadran.insights.reading import Readings
     from cadran.period import Grain
     from cadran.store.warehouse import Snapshot, SnapshotMeta
@@ -317,6 +321,14 @@ class View:
         context = self._context()
         found = deals(self.catalogue, query, self._warehouse, context)
         return open_deals(found, quarter_ends(self.project.calendar, found.as_of, context.zone), silent=silent)
+
+    def propensity(self, query: ProspectQuery) -> PropensityAnswer:
+        """How likely accounts or leads are to convert, learnt from those that this person may read.
+
+        Raises:
+            QueryError: A predicate cannot be read.
+        """
+        return propensity_of(prospects(self.catalogue, query, self._warehouse, self._context()))
 
     def within(self, *predicates: str) -> View:
         """A narrower view: only rows that also fulfil these predicates."""

@@ -29,6 +29,7 @@ from cadran.api.forecast import forecast, landings
 from cadran.api.hypotheses import hypotheses
 from cadran.api.late import late
 from cadran.api.next_actions import next_
+from cadran.api.propensity import propensity
 from cadran.engine.query import RowQuery, from_params
 from cadran.errors import CadranError, QueryError, did_you_mean
 from cadran.i18n import say
@@ -104,6 +105,7 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/anomalies", anomalies, "What is out of its usual range in the last whole week"),
         ("/attribution", attribution, "Won revenue credited to touches"),
         ("/deals", deals, "How likely open deals are to be won"),
+        ("/propensity", propensity, "How likely accounts or leads are to convert"),
         ("/late", late, "What was learnt late about a figure"),
         ("/forecast", forecast, "Where bookings land"),
         ("/landings", landings, "Where each KPI lands"),

@@ -26,6 +26,7 @@ from cadran.cli.hypotheses import hypotheses
 from cadran.cli.match import match
 from cadran.cli.next_actions import next_
 from cadran.cli.options import DAY, Output, ask_options, folder_option, opened, output_options, question
+from cadran.cli.propensity import propensity
 from cadran.cli.report import report
 from cadran.cli.review import act, actions, review
 from cadran.cli.setup import setup
@@ -310,6 +311,7 @@ main.add_command(alerts)
 main.add_command(connect)
 main.add_command(contract)
 main.add_command(deals)
+main.add_command(propensity)
 main.add_command(decide)
 main.add_command(decisions)
 main.add_command(review)

@@ -61,6 +61,11 @@ class Stays:
     closings: Array = field(default_factory=lambda: np.zeros(0))
 
     @property
+    def size(self) -> int:
+        """How many stays."""
+        return int(self.deal.size)
+
+    @property
     def won(self) -> int:
         """What `to` is for a won deal."""
         return len(self.stages)

@@ -177,17 +177,31 @@ def _judged(chances: dict[str, Array], won: Array, deals: Whole, n_open: int) ->
     return replace(found, basis=_basis(chances, won, deals))
 
 
+def _tells_apart(chance: Array, won: Array, deals: Whole) -> bool:
+    """True when won deals were told above lost ones by more than chance; the right level alone tells none apart."""
+    n_won = float(won.sum())
+    # of a ranking by chance alone (Mann and Whitney), a deal told of on several days being one case
+    repeated = won.size / np.unique(deals).size
+    error = np.sqrt((won.size + 1) * repeated / (12 * n_won * (won.size - n_won)))
+    return ranking(chance, won) - 0.5 > BEATS * float(error)
+
+
 def _basis(chances: dict[str, Array], won: Array, deals: Whole) -> Basis:
     # the shares of the stages know nothing of time: they stay only where they are better by more than chance
     is_beaten = _beats(chances["stages"], chances["model"], won, deals)
     best: Literal["model", "stages"] = "stages" if is_beaten else "model"
     error = {name: float(np.mean((chances[name] - won) ** 2)) for name in (best, "hand")}
     # NaN, where nothing is set by hand, is no smaller than anything
-    if error["hand"] <= error[best] and _beats(chances["hand"], chances["all"], won, deals):
+    if error["hand"] <= error[best] and _learns(chances, "hand", won, deals):
         return "hand"
-    if _beats(chances[best], chances["all"], won, deals):
+    if _learns(chances, best, won, deals):
         return best
-    return "stages" if _beats(chances["stages"], chances["all"], won, deals) else "nothing"
+    return "stages" if _learns(chances, "stages", won, deals) else "nothing"
+
+
+def _learns(chances: dict[str, Array], name: str, won: Array, deals: Whole) -> bool:
+    """True when one way beats the share of all, not by its level alone."""
+    return _tells_apart(chances[name], won, deals) and _beats(chances[name], chances["all"], won, deals)
 
 
 def _beats(ours: Array, theirs: Array, won: Array, deals: Whole) -> bool:
