@@ -13,14 +13,15 @@ from click.testing import CliRunner
 from cadran import workspace as rooms
 from cadran.api import create_api
 from cadran.cli import main
-from cadran.engine.pipeline import PipelineQuery, PipelineResult, pipeline
+from cadran.engine.deals import LABELS, DealQuery, DealResult
+from cadran.engine.submissions import submissions
 from cadran.insights.landing import Ahead, parts_by
 from cadran.period import Calendar, Period
 from cadran.stats.bookings import Hazards, expect, forecast, top_down
 from cadran.stats.pace import pace
 from cockpit import fake_workspace, get
 from evaluation.worlds.pipeline import draw
-from warehouse import PARIS, MemoryWarehouse, catalogue, context
+from warehouse import PARIS, MemoryWarehouse, context
 
 QUARTER = 91.25
 FIRST = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
@@ -79,40 +80,47 @@ def test_top_down_methods_repeat_the_past(company):
     assert np.isnan(top_down(company.known_at(10.0), QUARTER, QUARTER)).all()
 
 
+def instants(days):
+    return [FIRST.replace(tzinfo=None) + dt.timedelta(days=float(day)) if np.isfinite(day) else None for day in days]
+
+
 def answer(full, day, names=("North", "South", None)):
     """The tables of a company as the engine gives them, day 0 being the first of 2023."""
-    zero = FIRST.timestamp() / 86400
     n = full.amount.size
     known = full.closed <= day
-    ids = [f"d{place:05}" for place in range(n)]
-    seen = full.created <= day
-    deals = {
-        "deal": ids, "amount": full.amount.tolist(), "created": (full.created + zero).tolist(),
-        "closed": [float(each + zero) if over else None for each, over in zip(full.closed, known, strict=True)],
-        "is_won": (full.won & known).tolist(), "segment": [names[place % len(names)] for place in range(n)],
-        "owner": [f"owner {place % 4}" for place in range(n)], "channel": ["web"] * n, "opportunity_type": ["new"] * n,
-    }  # fmt: skip
+    ids = np.array([f"d{place:05}" for place in range(n)])
+    nothing = dict.fromkeys(LABELS, [None] * n)
+    deals = pa.table({
+        **{name: pa.array(values, pa.string()) for name, values in nothing.items()},
+        "segment": [names[place % len(names)] for place in range(n)], "owner": [f"owner {place % 4}" for place in range(n)],
+        "deal": ids.tolist(), "pipeline": ["sales"] * n, "amount": full.amount.tolist(), "rate": [1.0] * n,
+        "created_at": pa.array(instants(full.created), pa.timestamp("us")),
+        "closed_at": pa.array(instants(np.where(known, full.closed, np.inf)), pa.timestamp("us")),
+        "is_closed": known.tolist(), "is_won": (full.won & known).tolist(),
+    }).filter(pa.array(full.created <= day))  # fmt: skip
     s = full.stays.known_at(day)
     ends = {s.won: "won", -1: "lost", -3: None}
-    rows = [
-        {"deal": ids[deal], "pipeline": "sales", "stage": f"s{stage}", "position": int(stage) + 1, "entered": float(entered + zero),
-         "exited": float(left + zero) if np.isfinite(left) else None, "exit_to": ends.get(int(to), "next"),
-         "next_pipeline": "sales", "next_stage": f"s{to}"}
-        for deal, stage, entered, left, to in zip(s.deal, s.stage, s.entered, s.left, s.to, strict=True)
-    ]  # fmt: skip
-    table = pa.table({name: pa.array(values) for name, values in deals.items()}).filter(pa.array(seen))
-    said = pa.Table.from_pylist([
-        {"start_on": dt.date(2025, 4, 1), "end_on": dt.date(2025, 7, 1), "horizon": "start", "forecast_type": "commit", "amount": Decimal(90000), "n": 3}
-    ])  # fmt: skip
-    at = FIRST + dt.timedelta(days=day)
-    return PipelineResult(table, pa.Table.from_pylist(rows), said, at, "EUR", ())
+    stays = pa.table({
+        **{name: pa.array([None] * s.deal.size, pa.string()) for name in LABELS},
+        "deal": ids[s.deal].tolist(), "pipeline": ["sales"] * s.deal.size, "stage": [f"s{stage}" for stage in s.stage],
+        "position": (s.stage + 1).tolist(), "entered_at": pa.array(instants(s.entered), pa.timestamp("us")),
+        "exited_at": pa.array(instants(s.left), pa.timestamp("us")), "exit_to": [ends.get(int(to), "next") for to in s.to],
+    })  # fmt: skip
+    touches = pa.table({"deal": pa.array([], pa.string()), "at": pa.array([], pa.timestamp("us"))})
+    amounts = touches.append_column("old", pa.array([], pa.string()))
+    return DealResult(deals, stays, touches, amounts, "EUR", FIRST + dt.timedelta(days=day), ())
+
+
+SAID = pa.Table.from_pylist([
+    {"start_on": dt.date(2025, 4, 1), "end_on": dt.date(2025, 7, 1), "horizon": "start", "forecast_type": "commit", "amount": Decimal(90000), "n": 3}
+])  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def outlook(company):
     day = (dt.datetime(2025, 5, 10, tzinfo=dt.UTC) - FIRST).days
     ahead = Ahead(lambda query: answer(company, day), Calendar(), PARIS, Decimal(2_000_000))
-    return ahead.outlook(PipelineQuery(), Period(dt.date(2025, 4, 1), dt.date(2025, 7, 1)))
+    return ahead.outlook(DealQuery(), Period(dt.date(2025, 4, 1), dt.date(2025, 7, 1)), SAID)
 
 
 def test_parts_sum_to_the_whole_to_the_cent(outlook):
@@ -136,49 +144,30 @@ def test_an_outlook_holds_what_is_booked_and_tells_its_past(outlook):
 def test_a_company_without_wins_is_told_that_there_is_nothing_to_forecast_from(company):
     lost = replace(company, won=np.zeros(company.won.size, dtype=bool))
     found = Ahead(lambda query: answer(lost, 600), Calendar(), PARIS).outlook(
-        PipelineQuery(), Period(dt.date(2024, 7, 1), dt.date(2024, 10, 1))
+        DealQuery(), Period(dt.date(2024, 7, 1), dt.date(2024, 10, 1)), SAID
     )
     assert (found.value, found.parts) == (None, ())
     assert found.reason.startswith("No deal was won")
 
 
-def test_deals_and_stays_are_read_without_tests_and_jumped_stages():
-    deal = {"account_id": "a", "created_at": "2026-01-01", "amount": "10", "amount_base": "10", "currency": "EUR"}
-    stay = {"opportunity_id": "d", "pipeline": "p", "entered_at": "2026-01-01"}
-    warehouse = MemoryWarehouse(
-        opportunity=[{"id": "d", "is_closed": True, "is_won": True, "closed_at": "2026-02-01", **deal}, {"id": "t", "is_test": True, **deal}],
-        stage_interval=[
-            {**stay, "stage": "one", "position": 1, "seq": 1, "exited_at": "2026-01-11", "exit_to": "skip", "is_implied": False},
-            {**stay, "stage": "two", "position": 2, "seq": 2, "exited_at": "2026-01-11", "exit_to": "skip", "is_implied": True},
-            {**stay, "stage": "three", "position": 3, "seq": 3, "exited_at": "2026-02-01", "exit_to": "won", "is_implied": False},
-            {**stay, "opportunity_id": "t", "stage": "one", "position": 1, "seq": 1, "is_implied": False},
-        ],
-    )  # fmt: skip
-    found = pipeline(catalogue(), PipelineQuery(), warehouse, context())
-    assert found.deals["deal"].to_pylist() == ["d"]
-    assert [(row["stage"], row["next_stage"]) for row in found.stays.to_pylist()] == [("one", "three"), ("three", None)]
+def test_pipelines_are_put_together_stage_by_stage(company):
+    from cadran.insights.landing import together
+
+    one = company.stays
+    both = together({"a": one, "b": one})
+    assert both.stages == (*(f"a / {name}" for name in one.stages), *(f"b / {name}" for name in one.stages))
+    assert (both.to == both.won).sum() == 2 * (one.to == one.won).sum()
+    moves = (one.to >= 0) & (one.to < one.won)
+    assert both.to[one.to.size :][moves].tolist() == (one.to[moves] + len(one.stages)).tolist()
+    assert together({}).deal.size == 0
 
 
-def test_a_person_who_sees_a_part_sees_its_deals_and_not_what_everybody_forecast():
-    deal = {"created_at": "2026-01-01", "amount": "10", "amount_base": "10", "currency": "EUR"}
+def test_a_person_who_sees_a_part_is_not_told_what_everybody_forecast():
     said = {"id": "f", "start_on": dt.date(2027, 1, 1), "end_on": dt.date(2027, 4, 1), "horizon": "start", "forecast_type": "commit",
             "forecast": "900", "is_submitted": True, "is_final": False}  # fmt: skip
-    warehouse = MemoryWarehouse(
-        opportunity=[{"id": "mine", "segment": "SMB", **deal}, {"id": "theirs", "segment": "Enterprise", **deal}],
-        stage_interval=[
-            {"opportunity_id": name, "stage": "one", "seq": 1, "entered_at": "2026-01-01"}
-            for name in ("mine", "theirs")
-        ],
-        forecast_outcome=[said],
-    )
-    whole = pipeline(catalogue(), PipelineQuery(), warehouse, context())
-    part = pipeline(catalogue(), PipelineQuery(), warehouse, context(scope=("segment = 'SMB'",)))
-    assert (len(whole.deals), whole.said["amount"].to_pylist()) == (2, [Decimal(900)])
-    assert (part.deals["deal"].to_pylist(), part.stays["deal"].to_pylist(), part.said.num_rows) == (
-        ["mine"],
-        ["mine"],
-        0,
-    )
+    warehouse = MemoryWarehouse(forecast_outcome=[said, {**said, "id": "g", "is_final": True}])
+    assert submissions(None, warehouse, context())["amount"].to_pylist() == [Decimal(900)]
+    assert submissions(None, warehouse, context(scope=("segment = 'SMB'",))).num_rows == 0
 
 
 def test_a_flow_lands_where_its_pace_and_its_past_say():

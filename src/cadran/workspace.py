@@ -17,15 +17,15 @@ from cadran.catalogue.locks import with_locks
 from cadran.catalogue.revision import alone
 from cadran.config import load_project
 from cadran.engine.customers import customers
-from cadran.engine.deals import deals
+from cadran.engine.deals import DealQuery, deals
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
-from cadran.engine.pipeline import PipelineQuery, pipeline
 from cadran.engine.prospects import prospects
 from cadran.engine.query import Context
 from cadran.engine.redefine import redefined
 from cadran.engine.run import answer, answers, rows
 from cadran.engine.span import known_at
+from cadran.engine.submissions import submissions
 from cadran.errors import QueryError
 from cadran.insights.anomalies import Company, anomalies_of
 from cadran.insights.attribution import attribute
@@ -56,10 +56,9 @@ if TYPE_CHECKING:
     from cadran.catalogue.plays import Play
     from cadran.config import Project
     from cadran.engine.customers import CustomerQuery
-    from cadran.engine.deals import DealQuery
+    from cadran.engine.deals import DealResult
     from cadran.engine.journeys import JourneyQuery
     from cadran.engine.late import Late
-    from cadran.engine.pipeline import PipelineResult
     from cadran.engine.prospects import ProspectQuery
     from cadran.engine.query import KpiQuery, LateQuery, RowQuery
     from cadran.engine.result import KpiResult, Rows
@@ -250,7 +249,7 @@ class View:
         return economics(found, ask, self.project.calendar, query.where)
 
     def forecast(
-        self, query: PipelineQuery, *, grain: Grain = "quarter", goal: Decimal | None = None, as_known: bool = False
+        self, query: DealQuery, *, grain: Grain = "quarter", goal: Decimal | None = None, as_known: bool = False
     ) -> Outlook:
         """Where the bookings of the running period land.
 
@@ -263,14 +262,16 @@ class View:
         Raises:
             QueryError: A predicate cannot be read.
         """
-        context = self._context()
+        # deals of a part are a company of their own here: it is learnt from them alone
+        context = self.within(*query.where)._context()  # noqa: SLF001 - the same view, narrower
 
-        def asked(one: PipelineQuery) -> PipelineResult:
-            return pipeline(self.catalogue, one, self._warehouse, context)
+        def asked(one: DealQuery) -> DealResult:
+            return deals(self.catalogue, replace(one, where=()), self._warehouse, context)
 
         known = known_at(self.meta.known_at, query.as_of, context.zone)
         period = context.calendar.containing(known.whole_until, grain)
-        return Ahead(asked, context.calendar, context.zone, goal, as_known).outlook(query, period)
+        said = submissions(query.as_of, self._warehouse, context)
+        return Ahead(asked, context.calendar, context.zone, goal, as_known).outlook(query, period, said)
 
     def hypotheses(self, names: Sequence[str] = ()) -> tuple[Hypothesis, ...]:
         """What KPIs are believed to drive, and whether their changes come before; correlation, not cause.
@@ -288,7 +289,7 @@ class View:
     def next_actions(self, plays: Sequence[Play]) -> tuple[NextAction, ...]:
         """The plays that figures out of their range call for, by money, certainty and ease; the best first."""
         context = self._context()
-        found = pipeline(self.catalogue, PipelineQuery(), self._warehouse, context)
+        found = deals(self.catalogue, DealQuery(), self._warehouse, context)
         book, model = Ahead(lambda _: found, context.calendar, context.zone).learnt(found)
         today = known_at(self.meta.known_at, None, context.zone).whole_until
         return Chooser(self.catalogue, context.calendar, today, self.ask_all, book, model).choose(plays)

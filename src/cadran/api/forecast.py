@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query
 
 from cadran.api.caller import Caller, caller
-from cadran.engine.pipeline import PipelineQuery
+from cadran.engine.deals import DealQuery
 from cadran.engine.query import KpiQuery
 from cadran.insights.landing import Outlook  # noqa: TC001 - FastAPI reads the annotations
 from cadran.insights.pace import Pace  # noqa: TC001 - FastAPI reads the annotations
@@ -26,7 +26,7 @@ def forecast(
     as_of: AsOf = None,
 ) -> Outlook:
     """Where the bookings of the running period land, with a band, by segment and by owner."""
-    return who.view.forecast(PipelineQuery(tuple(where or ()), as_of), grain=grain, goal=goal)
+    return who.view.forecast(DealQuery(tuple(where or ()), as_of), grain=grain, goal=goal)
 
 
 def landings(

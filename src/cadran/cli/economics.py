@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - click reads the annotations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cadran.cli.options import Output
-    from cadran.insights.economics import Bounded, Economics
+    from cadran.insights.economics import Bounded, Cohort, Economics
     from cadran.workspace import Workspace
 
 FIELDS = ("start", "end", "n", "cac", "paid_back_after", "brought")
@@ -90,14 +90,23 @@ def _cohorts(found: Economics, workspace: Workspace, language: str) -> Table:
     for cohort in found.cohorts:
         brought = [cohort.brought[age - 1] if len(cohort.brought) >= age else None for age in ages]
         money = [format_value(each, "money", found.currency, language) for each in (cohort.cac, *brought)]
-        back: Any = cohort.paid_back_after
         table.add_row(
             format_period(cohort.start, cohort.end, workspace.project.calendar, language, short=True),
             str(cohort.n),
             *money,
-            format_value(back, "months", "", language) if back else say("not yet", {}, language),
+            _back(cohort, language),
         )
     return table
+
+
+def _back(cohort: Cohort, language: str) -> str:
+    """After how long a cohort has paid for itself; nothing where its cost or what it brought is not known."""
+    from cadran.i18n import format_value, say
+
+    if cohort.cac is None or not cohort.brought:
+        return format_value(None, "months", "", language)
+    back = cohort.paid_back_after
+    return format_value(back, "months", "", language) if back else say("not yet", {}, language)
 
 
 def _tell(found: Economics, output: Output) -> None:

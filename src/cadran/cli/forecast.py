@@ -52,7 +52,7 @@ def forecast(  # noqa: PLR0917 - one argument per option
     output: Output,
 ) -> None:
     """Tell where bookings land this quarter, or each KPI named this month, with a band that was checked."""
-    from cadran.engine.pipeline import PipelineQuery
+    from cadran.engine.deals import DealQuery
     from cadran.engine.query import KpiQuery
     from cadran.period import parse_grain
 
@@ -62,7 +62,7 @@ def forecast(  # noqa: PLR0917 - one argument per option
         query = KpiQuery(tuple(ids), grain=parse_grain(grain or "month"), where=tuple(where), as_of=day)
         _paces(view.paces(query), view, output)
         return
-    asked = PipelineQuery(tuple(where), day)
+    asked = DealQuery(tuple(where), day)
     found = view.forecast(asked, grain=parse_grain(grain or "quarter"), goal=_amount(goal), as_known=as_known)
     _outlook(found, view, output)
 

@@ -59,16 +59,16 @@ def pipelines_of(result: DealResult, closings: tuple[datetime, ...] = ()) -> Pip
         closings: Ends of quarters, ascending.
     """
     deals = result.deals
-    touched = (_row_of(deals, result.touches["deal"]), _days(result.touches["at"]))
+    touched = (_row_of(deals, result.touches["deal"]), days_since_1970(result.touches["at"]))
     ends = np.array([_day(end) for end in closings])
     staying = _row_of(deals, result.stays["deal"])
-    closed = np.flatnonzero(_flags(deals["is_closed"]))
+    closed = np.flatnonzero(flags_of(deals["is_closed"]))
     is_recorded = not closed.size or bool(np.isin(closed, staying).mean() >= LEAST_RECORDED)
     table = result.stays if is_recorded else _whole(deals)
     rows = staying if is_recorded else np.arange(deals.num_rows)
     to = _next(table, rows)
-    entered = _days(table["entered_at"])
-    left = np.where(to == OPEN_NEXT, np.inf, np.maximum(_days(table["exited_at"]), entered))
+    entered = days_since_1970(table["entered_at"])
+    left = np.where(to == OPEN_NEXT, np.inf, np.maximum(days_since_1970(table["exited_at"]), entered))
     pipeline = _texts(table["pipeline"])
     amount = {"amount": _amounts(result, rows, entered)} if result.amounts.num_rows and is_recorded else {}
     labels = {name: _texts(table[name]) for name in LABELS}
@@ -124,7 +124,7 @@ def _places(to: Whole, own: Whole, place: Whole, n_stages: int) -> Whole:
 def _ordered(table: pa.Table, own: Whole) -> tuple[tuple[str, ...], Whole]:
     """Stages of a pipeline in their order, and the place of each stay's stage."""
     stage = _texts(table["stage"])[own]
-    position = np.nan_to_num(_floats(table["position"])[own], nan=np.inf)
+    position = np.nan_to_num(floats_of(table["position"])[own], nan=np.inf)
     names, code = np.unique(stage, return_inverse=True)
     first = np.full(names.size, np.inf)
     np.minimum.at(first, code, position)
@@ -152,9 +152,9 @@ def _whole(deals: pa.Table) -> pa.Table:
 
 def _amounts(result: DealResult, rows: Whole, entered: Array) -> Array:
     """Log of the amount of each stay's deal as it was at the entry; NaN where not known."""
-    now = _floats(result.deals["amount"])[rows]
-    rate = _floats(result.deals["rate"])[rows]
-    deal, at = _row_of(result.deals, result.amounts["deal"]), _days(result.amounts["at"])
+    now = floats_of(result.deals["amount"])[rows]
+    rate = floats_of(result.deals["rate"])[rows]
+    deal, at = _row_of(result.deals, result.amounts["deal"]), days_since_1970(result.amounts["at"])
     old = np.array([_number(text) for text in result.amounts["old"].to_pylist()])
     scale = 1e7
     key = deal * scale + at
@@ -180,15 +180,17 @@ def _texts(column: pa.ChunkedArray) -> NDArray[np.str_]:
     return np.asarray(pc.fill_null(column.cast(pa.string()), "").to_numpy(zero_copy_only=False), dtype=str)
 
 
-def _floats(column: pa.ChunkedArray) -> Array:
+def floats_of(column: pa.ChunkedArray) -> Array:
+    """Numbers; NaN where null."""
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=float)
 
 
-def _flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+def flags_of(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Flags, without null."""
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def _days(column: pa.ChunkedArray) -> Array:
+def days_since_1970(column: pa.ChunkedArray) -> Array:
     """Days since 1970 of UTC instants; NaN where null."""
     micros = column.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64())
     return np.asarray(micros.to_numpy(zero_copy_only=False), dtype=float) / 1e6 / SECONDS_IN_DAY

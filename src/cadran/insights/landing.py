@@ -6,29 +6,33 @@ owner sum to the whole, to the cent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cadran.engine.pipeline import KINDS, PipelineQuery
+from cadran.engine.deals import DealQuery
+from cadran.insights.deal_stays import days_since_1970, flags_of, floats_of, pipelines_of
+from cadran.insights.open_deals import quarter_ends
 from cadran.period import Period, as_utc, local_day, midnight_utc
 from cadran.stats.bookings import Book, Hazards, forecast, needed_pipeline
 from cadran.stats.forecast import Accuracy, reconciled
-from cadran.stats.stays import GONE, LOST, OPEN, Stays
+from cadran.stats.stays import Stays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    from cadran.engine.pipeline import PipelineResult
+    import pyarrow as pa
+
+    from cadran.engine.deals import DealResult
     from cadran.period import Calendar
     from cadran.stats.bookings import Bookings
     from cadran.stats.stays import Array, Whole
 
-    Read = Callable[[PipelineQuery], PipelineResult]
+    Read = Callable[[DealQuery], DealResult]
 
 #: Past days on which the same forecast is made again, one a month.
 PAST, MONTH = 9, 30
@@ -147,19 +151,19 @@ class Ahead:
     goal: Decimal | None = None
     as_known: bool = False
 
-    def outlook(self, query: PipelineQuery, period: Period) -> Outlook:
+    def outlook(self, query: DealQuery, period: Period, said: pa.Table) -> Outlook:
         """Where the bookings of a period land that is not over.
 
         Args:
             query: Which deals, and as known when.
             period: The period; what it has had so far is booked.
+            said: What people forecast; see `submissions`.
         """
         found = self.read(query)
-        known, end = _day_number(found.at), self._number(period.end)
-        closings = self._closings(found.at)
-        book = book_of(found, known, closings)
+        book, end = book_of(found, self._closings(found)), self._number(period.end)
+        known = book.day
         booked = book.signed(self._number(period.start), known)
-        bare = Outlook(period.start, period.end, found.at, found.currency, _money(booked), said=_said(found, period))
+        bare = Outlook(period.start, period.end, found.as_of, found.currency, _money(booked), said=_said(said, period))
         if not np.isfinite(book.created).any() or not (book.won & (book.closed <= known)).any():
             return _with(bare, reason="No deal was won yet: there is nothing to forecast from.")
         days = max(end - known, 0.0)
@@ -169,12 +173,12 @@ class Ahead:
             return _with(bare, reason="Too little is known of past deals to forecast from them.")
         return self._filled(bare, book, told, found)
 
-    def learnt(self, found: PipelineResult) -> tuple[Book, Hazards | None]:
+    def learnt(self, found: DealResult) -> tuple[Book, Hazards | None]:
         """The deals of an answer, and the chances that can be learnt from them; None where none was won and lost."""
-        book = book_of(found, _day_number(found.at), self._closings(found.at))
+        book = book_of(found, self._closings(found))
         return book, Hazards.of(book.stays, book.day) if book.stays.deal.size else None
 
-    def _filled(self, bare: Outlook, book: Book, told: Bookings, found: PipelineResult) -> Outlook:
+    def _filled(self, bare: Outlook, book: Book, told: Bookings, found: DealResult) -> Outlook:
         amounts, still = book.amounts(), ~told.expected.is_new
         open_amount = float(amounts[told.expected.deal[still]].sum())
         parts, value = _parts(book, told, found, self._number(bare.start))
@@ -206,9 +210,9 @@ class Ahead:
         needed = needed_pipeline(told.expected, amounts, rest)
         return Goal(self.goal, told.landing.chance(rest), open_amount / rest, needed)
 
-    def _earlier(self, query: PipelineQuery, found: PipelineResult, book: Book, days: float) -> list[Book]:
+    def _earlier(self, query: DealQuery, found: DealResult, book: Book, days: float) -> list[Book]:
         """Deals as known on past days, from each of which as many days have passed since."""
-        today, first = local_day(found.at, self.zone), float(book.created.min())
+        today, first = local_day(found.as_of, self.zone), float(book.created.min())
         books = []
         for place in range(PAST):
             day = today - timedelta(days=int(np.ceil(days)) + MONTH * place)
@@ -216,78 +220,64 @@ class Ahead:
             if number - first < HISTORY:
                 break
             if self.as_known:
-                then = self.read(PipelineQuery(query.where, day - timedelta(days=1)))
-                books.append(book_of(then, number, book.stays.closings))
+                then = self.read(DealQuery(query.where, day - timedelta(days=1)))
+                books.append(book_of(then, self._closings(found), number))
             else:
                 books.append(book.known_at(number))
         return books
 
-    def _closings(self, at: datetime) -> Array:
-        """Days on which a quarter ends, five years back and two ahead."""
-        today = local_day(at, self.zone)
-        span = self.calendar.periods("quarter", today - timedelta(days=1900), today + timedelta(days=800))
-        return np.array([self._number(each.end) for each in span])
+    def _closings(self, found: DealResult) -> tuple[datetime, ...]:
+        return quarter_ends(self.calendar, found.as_of, self.zone)
 
     def _number(self, day: date) -> float:
         return _day_number(midnight_utc(day, self.zone))
 
 
-def book_of(found: PipelineResult, day: float, closings: Array) -> Book:
-    """The deals of an answer as arrays.
+def book_of(found: DealResult, closings: tuple[datetime, ...], day: float | None = None) -> Book:
+    """The deals of an answer as arrays, those of all pipelines together.
 
     Args:
-        found: Deals and stays, as known on `day`.
-        day: Days since 1970.
-        closings: Days on which a quarter ends.
+        found: Deals and stays.
+        closings: Ends of quarters, ascending.
+        day: Days since 1970 until when they are looked at; as far as they are known without it.
     """
-    deals, stays = found.deals, found.stays
-    place = {name: at for at, name in enumerate(deals["deal"].to_pylist())}
-    amount, created = (_floats(deals, name) for name in ("amount", "created"))
-    closed = np.where(np.isnan(_floats(deals, "closed")), np.inf, _floats(deals, "closed"))
-    closed = np.where(closed <= day, closed, np.inf)
-    won = np.array(deals["is_won"].to_pylist(), dtype=bool) & np.isfinite(closed)
-    every = stays.to_pylist()
-    rungs = sorted({(row["pipeline"] or "", row["position"] or 0, row["stage"] or "") for row in every})
-    rung = {(pipeline, stage): at for at, (pipeline, _, stage) in enumerate(rungs)}
-    rows = [row for row in every if row["deal"] in place]
-    deal = np.array([place[row["deal"]] for row in rows], dtype=np.int64)
-    labels = {name: np.array([text or "" for text in deals[name].to_pylist()], dtype=str) for name in KINDS}
-    logs = np.log(np.where(amount > 0, amount, np.nan))
-    entered = np.array([row["entered"] for row in rows], dtype=float)
-    began = np.full(len(place), np.inf)
-    np.minimum.at(began, deal, entered)
-    left = np.array([np.inf if row["exited"] is None else row["exited"] for row in rows], dtype=float)
-    made = Stays(
-        stages=tuple(f"{pipeline} / {stage}" for pipeline, _, stage in rungs),
-        deal=deal,
-        stage=np.array([rung[row["pipeline"] or "", row["stage"] or ""] for row in rows], dtype=np.int64),
-        entered=entered,
-        began=began[deal],
-        left=left,
-        to=np.array([_to(row, rung) for row in rows], dtype=np.int64),
-        labels={name: values[deal] for name, values in labels.items()},
-        numbers={"amount": logs[deal]},
-        closings=closings,
+    ways = pipelines_of(found, closings)
+    until, deals = ways.day if day is None else day, found.deals
+    closed = np.where(flags_of(deals["is_closed"]), days_since_1970(deals["closed_at"]), np.inf)
+    closed = np.where(closed <= until, closed, np.inf)
+    won = flags_of(deals["is_won"]) & np.isfinite(closed)
+    stays = together(ways.stays).known_at(until)
+    return Book(until, stays, floats_of(deals["amount"]), days_since_1970(deals["created_at"]), closed, won)
+
+
+def together(ways: Mapping[str, Stays]) -> Stays:
+    """The stays of several pipelines as those of one whose stages are ``pipeline / stage``."""
+    starts = np.cumsum([0, *(len(each.stages) for each in ways.values())]).tolist()
+    if not ways:
+        none = np.zeros(0)
+        return Stays((), none.astype(np.int64), none.astype(np.int64), none, none, none, none.astype(np.int64))
+    every = list(ways.values())
+
+    def moved(each: Stays, start: int) -> Whole:
+        onward = np.where(each.to >= 0, each.to + start, each.to)
+        return np.asarray(np.where(each.to == each.won, starts[-1], onward))
+
+    pairs = list(zip(every, starts, strict=False))
+    return replace(
+        every[0],
+        stages=tuple(f"{name} / {stage}" for name, each in ways.items() for stage in each.stages),
+        deal=np.concatenate([each.deal for each in every]),
+        stage=np.concatenate([each.stage + start for each, start in pairs]),
+        began=np.concatenate([each.began for each in every]),
+        entered=np.concatenate([each.entered for each in every]),
+        left=np.concatenate([each.left for each in every]),
+        to=np.concatenate([moved(each, start) for each, start in pairs]),
+        labels={name: np.concatenate([each.labels[name] for each in every]) for name in every[0].labels},
+        numbers={name: np.concatenate([each.numbers[name] for each in every]) for name in every[0].numbers},
     )
-    return Book(day, made.known_at(day), amount, created, closed, won)
 
 
-def _to(row: Mapping[str, Any], rung: Mapping[tuple[str, str], int]) -> int:
-    """Where a stay went on to."""
-    if row["exited"] is None:
-        return OPEN
-    match row["exit_to"]:
-        case "won":
-            return len(rung)
-        case "lost":
-            return LOST
-        case "next" | "skip" | "back":
-            return rung.get((row["next_pipeline"] or "", row["next_stage"] or ""), GONE)
-        case _:
-            return GONE
-
-
-def _parts(book: Book, told: Bookings, found: PipelineResult, start: float) -> tuple[tuple[Part, ...], Decimal]:
+def _parts(book: Book, told: Bookings, found: DealResult, start: float) -> tuple[tuple[Part, ...], Decimal]:
     """Cells of segment and owner that sum to the whole, told by each of the two; and the whole, to the cent."""
     names = list(zip(*(found.deals[name].to_pylist() for name in BY), strict=True))
     cells = sorted(set(names), key=lambda cell: tuple((name is None, name or "") for name in cell))
@@ -314,16 +304,12 @@ def _parts(book: Book, told: Bookings, found: PipelineResult, start: float) -> t
     return tuple(parts), sum((one + two for one, two in money), ZERO)
 
 
-def _said(found: PipelineResult, period: Period) -> tuple[Said, ...]:
+def _said(said: pa.Table, period: Period) -> tuple[Said, ...]:
     return tuple(
         Said(row["forecast_type"], row["horizon"], Decimal(row["amount"] or 0).quantize(CENT), row["n"])
-        for row in found.said.to_pylist()
+        for row in said.to_pylist()
         if (row["start_on"], row["end_on"]) == (period.start, period.end)
     )
-
-
-def _floats(table: Any, name: str) -> Array:
-    return np.array([np.nan if value is None else value for value in table[name].to_pylist()], dtype=float)
 
 
 def _with(bare: Outlook, **values: Any) -> Outlook:
