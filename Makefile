@@ -32,12 +32,17 @@ tests/cube/node_modules: tests/cube/package.json
 	touch $@
 
 # A grammar of Salesforce's query language, which every query of the connector is checked with.
+# A stand-in for Slack, which messages are sent to.
+tests/slack/node_modules: tests/slack/package.json
+	cd tests/slack && npm install --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
 tests/soql/node_modules: tests/soql/package.json
 	cd tests/soql && npm install --silent --ignore-scripts --no-audit --no-fund
 	touch $@
 
 # The quick suite first, then the slow one, then what needs a Spark cluster, which keeps every core busy by itself.
-test: .venv/tested tests/cube/node_modules tests/soql/node_modules
+test: .venv/tested tests/cube/node_modules tests/soql/node_modules tests/slack/node_modules
 	$(BIN)/pytest -q -n auto -m "not slow and not browser and not postgres and not spark"
 	$(BIN)/pytest -q -n auto --dist loadfile -m "(slow or browser or postgres) and not spark"
 	$(BIN)/pytest -q -m spark

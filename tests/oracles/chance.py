@@ -340,6 +340,7 @@ class _Path:
             "opportunity_id": self.id, "stage": STAGES[place], "position": place + 1, "entered_at": entered,
             "advanced_at": later, "advanced_strict_at": strict if own else None,
             "lost_at": self.closed_at if self.outcome == "lost" and later is None else None, "n_entries": len(own),
+            "decided_at": later or (self.closed_at if self.outcome == "lost" else None),
             "is_implied": not own or (None if self.id.endswith("7") else False),
             "days": sum(((left or KNOWN_AT) - at).total_seconds() for at, left in own) / 86_400,
             "age_days": (KNOWN_AT - entered).total_seconds() / 86_400 if entered else None,

@@ -23,7 +23,8 @@ DERIVED = [
         "One opportunity and one stage that it entered, or skipped over.",
         columns(
             "opportunity_id>opportunity account_id>account owner_id>owner stage next_stage position:int "
-            "entered_at:timestamp advanced_at:timestamp advanced_strict_at:timestamp lost_at:timestamp state "
+            "entered_at:timestamp advanced_at:timestamp advanced_strict_at:timestamp lost_at:timestamp "
+            "decided_at:timestamp state "
             "n_entries:int "
             "n_regressions:int is_implied:bool is_inferred:bool days:float age_days:float is_open:bool "
             "opportunity_is_won:bool opportunity_is_closed:bool amount_base:money n_touches:int"

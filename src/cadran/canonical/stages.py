@@ -277,7 +277,8 @@ def stage_passage(
     ``state`` is advanced (it went further from here at least once), lost, regressed (it went back and
     not further since), handed_off (to another pipeline) or open (still here): one each, so that for
     every stage the rows are the sum of the five. ``advanced_at`` is the first time it went further,
-    ``advanced_strict_at`` the first time it went to the very next stage. ``days`` sums the stays,
+    ``advanced_strict_at`` the first time it went to the very next stage; ``decided_at`` is when it
+    advanced or was lost. ``days`` sums the stays,
     up to the known instant while one lasts; ``age_days`` is counted from the entry to that instant;
     ``n_touches`` are those made in the stage before the deal first went further.
     Order is not defined.
@@ -301,6 +302,7 @@ def stage_passage(
     found = found.mutate(
         state=state,
         lost_at=ibis.ifelse(state == "lost", found.ended_at, ibis.null(INSTANT)),
+        decided_at=found.advanced_at.coalesce(ibis.ifelse(state == "lost", found.ended_at, ibis.null(INSTANT))),
         is_open=state == "open",
         is_implied=found.n_entries == 0,
         is_inferred=found.n_inferred > 0,

@@ -29,6 +29,7 @@ from cadran.cli.options import DAY, Output, ask_options, folder_option, opened, 
 from cadran.cli.propensity import propensity
 from cadran.cli.report import report
 from cadran.cli.review import act, actions, review
+from cadran.cli.run import run, runs, scheduled
 from cadran.cli.setup import setup
 from cadran.cli.targets import targets
 from cadran.errors import EXIT_ISSUES, CadranError
@@ -307,6 +308,8 @@ def demo(folder: Path, seed: int, served: bool, port: int, output: Output) -> No
         _serve(workspace, "127.0.0.1", port, output)
 
 
+main.add_command(run)
+main.add_command(runs)
 main.add_command(alerts)
 main.add_command(connect)
 main.add_command(contract)
@@ -338,7 +341,8 @@ def _serve(workspace: Workspace, host: str, port: int, output: Output) -> None:
 
     app = Stored(create_app(workspace, api=create_api(workspace, clock=output.now), clock=output.now), workspace)
     output.note("Cockpit: {address} (stop with Ctrl+C)", address=f"http://{host}:{port}")
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    with scheduled(workspace.project, output):
+        uvicorn.run(app, host=host, port=port, log_level="warning")
 
 
 def _warn(output: Output, issues: Sequence[Issue]) -> None:

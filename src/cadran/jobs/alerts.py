@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from cadran.charts import trend
+from cadran.charts.fixed import png
+from cadran.charts.words import Words
 from cadran.engine.query import KpiQuery
 from cadran.errors import CadranError, QueryError
 from cadran.insights.alert_record import lasting_of, signal_of, signal_row
-from cadran.insights.alert_rules import questions, rule_signals
+from cadran.insights.alert_rules import grain_of, questions, rule_signals
 from cadran.insights.alert_watch import anomaly_signals, clear_signals, missing_signals, same_group
 from cadran.insights.alerts import changes, held_back
 from cadran.notify.settings import notices
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 
     Done = Sequence[tuple[Written, int]]
 Row = dict[str, Any]
+#: Periods that the chart of an alert shows.
+PERIODS = 26
 
 
 @dataclass(frozen=True)
@@ -213,6 +219,7 @@ class _About:
 
     def __init__(self, project: Project, view: View) -> None:
         self.project, self.view = project, view
+        self.has_routes = bool(notices(project).routes)
         self._actions: dict[str, Row] | None = None
 
     def document(self, signal: Signal) -> Row:
@@ -235,10 +242,26 @@ class _About:
             "why": dict(kpi.hypothesis) if kpi else {},
             "action": self._action(signal.kpi),
             "blame": blame,
+            "chart": self._chart(signal, kpi),
             "touched": touched,
             "as_of": self.view.meta.known_at.isoformat(),
             "snapshot": self.view.meta.name,
         }
+
+    def _chart(self, signal: Signal, kpi: Kpi | None) -> str:
+        """The course of the KPI in its slice as a PNG in base 64; empty where none can be drawn."""
+        if kpi is None or signal.kind == "missing" or not self.has_routes:
+            return ""
+        start = signal.end - (signal.end - signal.start) * PERIODS
+        query = KpiQuery((kpi.id,), grain=grain_of(kpi), start=start, end=signal.end, where=signal.where)
+        words = Words(self.project.languages[0], self.view.meta.currency, self.project.calendar, self.project.zone)
+        try:
+            found = self.view.ask(replace(query, by=tuple(signal.segment))).readings
+            readings = [each for each in found if dict(each.figure.segment) == dict(signal.segment)]
+            scene = trend(readings, words, kpi.name(words.language)) if readings else None
+            return base64.b64encode(png(scene)).decode() if scene else ""
+        except CadranError:
+            return ""
 
     def _kpi(self, name: str) -> Kpi | None:
         versions = self.view.catalogue.kpis.get(name)

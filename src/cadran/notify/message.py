@@ -64,6 +64,7 @@ class Message:
         open_label: What the button of an item says.
         stop: Where its reader may ask to get no more of them; empty for nowhere.
         image: PNG of the chart; empty for none.
+        colon: What stands between a label and its text.
     """
 
     title: str
@@ -74,13 +75,14 @@ class Message:
     open_label: str
     stop: str = ""
     image: bytes = b""
+    colon: str = ": "
 
     @property
     def text(self) -> str:
         """The whole message as plain text."""
         parts = [self.title, ""]
         for item in self.items:
-            parts += [item.title, *(f"{label}: {text}" for label, text in item.lines), item.link, ""]
+            parts += [item.title, *(f"{label}{self.colon}{text}" for label, text in item.lines), item.link, ""]
         return "\n".join([*parts, self.footer, self.link[1]]).strip() + "\n"
 
 
@@ -108,6 +110,7 @@ def written(
         open_label=words.say("Open in the cockpit"),
         stop=f"{cockpit}/alerts?routes" if cockpit else "",
         image=image,
+        colon=words.say("{label}: ", label=""),
     )
 
 

@@ -69,7 +69,9 @@ def send_by_webhook(message: Message, url: str) -> None:
         DeliveryError: It did not arrive, or nobody knows.
     """
     try:
-        answer = WebhookClient(url, timeout=TIMEOUT).send(text=message.title, blocks=blocks_of(message))
+        answer = WebhookClient(url, timeout=TIMEOUT, retry_handlers=[]).send(
+            text=message.title, blocks=blocks_of(message)
+        )
     except (OSError, HTTPException, URLError) as error:
         raise _lost(error) from error
     if answer.status_code != HTTPStatus.OK:
@@ -89,7 +91,8 @@ def send_by_bot(message: Message, channel: str, token: str, api: str, *, maybe_s
     Raises:
         DeliveryError: It did not arrive, or nobody knows.
     """
-    client = WebClient(token=token, base_url=api, timeout=TIMEOUT)
+    # the library would post again by itself after a lost answer: the outbox decides that, and looks first
+    client = WebClient(token=token, base_url=api, timeout=TIMEOUT, retry_handlers=[])
     try:
         if maybe_sent and _is_there(client, channel, message.key):
             return
