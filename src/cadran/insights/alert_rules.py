@@ -184,7 +184,8 @@ def _usual_points(series: Sequence[Reading], rule: AlertRule) -> list[_Point]:
             continue
         hits, usual = sum(upper[first : at + 1]), sum(upper[before]) / past
         interval = wilson_interval(hits, n)
-        found.append(_Point(hits / n, interval.low, interval.high, usual, n))
+        low, high = (interval.low, interval.high) if interval else (None, None)
+        found.append(_Point(hits / n, low, high, usual, n))
     return found
 
 
