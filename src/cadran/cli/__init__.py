@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cadran import __version__
+from cadran.cli import goals as _goals  # noqa: F401 - adds its verbs to `targets`
 from cadran.cli.alerts import alerts
 from cadran.cli.connect import connect
 from cadran.cli.contract import contract
