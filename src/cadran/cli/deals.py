@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cadran.insights.open_deals import OpenDeal, OpenDeals, PipelineChances, Reason
     from cadran.workspace import View
 
-HEADS = ("Deal", "Owner", "Stage", "Amount", "Chance", "Range", "Expected", "By hand", "Days", "Why", "Silent")
+HEADS = ("Deal", "Owner", "Stage", "Why", "Silent", "Amount", "Chance", "Range", "Expected", "By hand", "Days")
 FLAGS = {"past_close": "past its close date", "no_activity": "no activity", "stalled": "longer than usual in its stage"}
 KINDS = {"amount": "amount", "touches": "recent touches", "time": "time in the stage"}
 #: What chances rest on, told to a person.
@@ -66,9 +66,7 @@ def deals(
 def _table(found: OpenDeals, view: View, language: str, limit: int) -> Table:
     from cadran.cli.tables import table_of
 
-    table = table_of(HEADS, language, texts=3)
-    for column in table.columns[9:]:
-        column.justify = "left"
+    table = table_of(HEADS, language, texts=5)
     for deal in found.deals[:limit]:
         table.add_row(*_cells(deal, found.currency, view, language))
     return table
@@ -82,14 +80,14 @@ def _cells(deal: OpenDeal, currency: str, view: View, language: str) -> list[str
         deal.name or deal.id,
         segment_name(deal.owner, language),
         deal.stage,
+        why,
+        ", ".join(say(FLAGS[flag], {}, language) for flag in deal.silent),
         format_value(deal.amount, "money", currency, language),
         format_value(deal.chance, "rate", currency, language),
         format_interval(deal.low, deal.high, "rate", currency, language),
         format_value(deal.expected, "money", currency, language),
         format_value(deal.by_hand, "rate", currency, language),
         format_number(deal.days, language),
-        why,
-        ", ".join(say(FLAGS[flag], {}, language) for flag in deal.silent),
     ]
 
 

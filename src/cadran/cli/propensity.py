@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import click
-from rich.table import Table
 
 from cadran.cli.options import DAY, folder_option, opened, output_options
 
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
+
+    from rich.table import Table
 
     from cadran.cli.options import Output
     from cadran.insights.propensity import PropensityAnswer
@@ -64,9 +65,10 @@ def propensity(
 
 
 def _traits(answer: PropensityAnswer, view: View, language: str) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import format_number, format_value, segment_name
 
-    table = _table(("Dimension", "Value", "n", "Converted", "Odds", "Range"), 2, language)
+    table = table_of(("Dimension", "Value", "n", "Converted", "Odds", "Range"), language, texts=2)
     for each in answer.found.traits[:MOST_TRAITS]:
         low, high = (format_number(edge, language, decimals=2) for edge in (each.low, each.high))
         table.add_row(
@@ -81,9 +83,10 @@ def _traits(answer: PropensityAnswer, view: View, language: str) -> Table:
 
 
 def _prospects(answer: PropensityAnswer, view: View, language: str, limit: int) -> Table:
+    from cadran.cli.tables import table_of
     from cadran.i18n import format_number, format_value, segment_name
 
-    table = _table(("Name", "Owner", "Why", "Chance", "Lift"), 3, language)
+    table = table_of(("Name", "Owner", "Why", "Chance", "Lift"), language, texts=3)
     for each in answer.prospects[:limit]:
         why = "; ".join(
             f"{_dimension(kind, view, language)} {segment_name(label or None, language)} × "
@@ -97,15 +100,6 @@ def _prospects(answer: PropensityAnswer, view: View, language: str, limit: int) 
             format_value(each.chance, "rate", "", language),
             f"× {format_number(each.lift, language, decimals=1)}",
         )
-    return table
-
-
-def _table(heads: tuple[str, ...], n_texts: int, language: str) -> Table:
-    from cadran.i18n import say
-
-    table = Table(box=None, pad_edge=False)
-    for place, head in enumerate(heads):
-        table.add_column(say(head, {}, language), justify="left" if place < n_texts else "right", overflow="fold")
     return table
 
 
