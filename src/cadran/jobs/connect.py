@@ -16,7 +16,7 @@ from cadran.jobs.progress import silent
 from cadran.sources.base import Tally
 from cadran.sources.live.newest import Newest
 from cadran.sources.live.stream import Paused, Window
-from cadran.sources.written import dumps
+from cadran.sources.written import dumps, loads
 from cadran.store import raw
 from cadran.store.spool import Spool, alone, read_json, write_whole
 
@@ -276,7 +276,9 @@ class _Reading:
         newest = Newest(spool.records, stream)
         scanned = stream.deletes == "scan"
         known = set(kept.get("keys", []))
-        gone = sorted(known - newest.keys) if scanned and spool.is_whole and not about["since"] else []
+        gone = (
+            sorted(_gone(stream, known, newest.keys, is_all=not about["since"])) if scanned and spool.is_whole else []
+        )
         if newest.keys or gone:
             landing = self._landed(stream, newest, gone, about)
             self.run.landings[stream.name] = landing
@@ -321,6 +323,16 @@ class _Reading:
         return Issue(
             code, level, message, where=f"{self.connection.name}/{stream.name}", hint=hint, params=dict(params)
         )
+
+
+def _gone(stream: Stream, known: set[str], found: set[str], *, is_all: bool) -> set[str]:
+    """Keys that are there no more: after a whole read, those not found; else those of what was read again whole."""
+    missing = known - found
+    if is_all or not stream.whole_by:
+        return missing if is_all else set()
+    place = stream.key.index(stream.whole_by)
+    again = {loads(key)[place] for key in found}
+    return {key for key in missing if loads(key)[place] in again}
 
 
 def _stopped(connection: Connection, stream: str, error: CadranError) -> Issue:

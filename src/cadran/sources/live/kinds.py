@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 #: Module of each kind; it holds `KIND`.
 _MODULES: dict[str, str] = {
+    "ga4": "cadran.sources.live.ga4",
     "hubspot": "cadran.sources.live.hubspot",
     "pipedrive": "cadran.sources.live.pipedrive",
     "salesforce": "cadran.sources.live.salesforce",
+    "search_console": "cadran.sources.live.search_console",
     "stripe": "cadran.sources.live.stripe",
 }
 

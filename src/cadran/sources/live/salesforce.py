@@ -262,7 +262,9 @@ def _rows(text: str, number: int) -> list[Record]:
     Raises:
         SourceError: There are fewer than Salesforce says.
     """
-    records = [{name: cell or None for name, cell in row.items()} for row in csv.DictReader(io.StringIO(text))]
+    records: list[Record] = [
+        {name: cell or None for name, cell in row.items()} for row in csv.DictReader(io.StringIO(text))
+    ]
     if len(records) != number:
         raise SourceError(
             "Salesforce sent {n} of {number} records of a page.",
@@ -340,8 +342,8 @@ class _Hidden:
 
 def _open(connection: Connection, wire: Wire) -> Account:
     settings = connection.settings
-    held = {"client_secret": connection.places["client_secret"].get()}
-    held["refresh_token"] = connection.places["refresh_token"].find()
+    places = connection.places
+    held = {"client_secret": places["client_secret"].get(), "refresh_token": places["refresh_token"].find()}
     login = _Login(settings["domain"].rstrip("/"), settings["client_id"], held, wire)
     token, instance = login.token()
     auth = Renewed(lambda: login.token()[0], login.kept(), token, [token])

@@ -62,6 +62,8 @@ class Stream:
         deletes: How gone records are seen: by a ``flag`` of theirs, by a ``scan`` of what is still
             there, or ``none``.
         history: Where changes of a record come from: ``native``, a ``changelog``, or ``snapshots``.
+        whole_by: Field of the key, such as a day, whose values are each read whole: of a value that is read again,
+            records that come no more are gone. Only with ``scan``.
         needed: True when nothing of the system is kept while this stream cannot be read.
         grants: Rights that the vendor asks for.
         depends: Text that changes when every record must be read again, such as a digest of the
@@ -76,6 +78,7 @@ class Stream:
     lookback: timedelta = timedelta()
     deletes: Literal["flag", "scan", "none"] = "none"
     history: Literal["native", "changelog", "snapshots"] = "snapshots"
+    whole_by: str = ""
     needed: bool = False
     grants: tuple[str, ...] = ()
     depends: Callable[[], str] = str

@@ -100,7 +100,7 @@ class Books:
         if not self.products:
             for page in self._list("/v1/products", Window(None, window.until), _as_it_is):
                 self.products |= {product["id"]: product["name"] for product in page.records}
-        more = {"status": "all", "expand[]": list(EXPAND)}
+        more: dict[str, Any] = {"status": "all", "expand[]": list(EXPAND)}
         for page in self._list("/v1/subscriptions", window, _as_it_is, **more):
             found = [item for subscription in page.records for item in self._of(subscription, window)]
             yield Page(found, resume=page.resume)
