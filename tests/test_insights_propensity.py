@@ -129,9 +129,12 @@ def test_a_lead_is_decided_once_converted_in_time_or_when_its_days_are_over():
         {"id": "never", "created_at": day(LEAD_DAYS + 1)},
         {"id": "young", "created_at": day(5), "name": "Y"},
         {"id": "test", "created_at": day(5), "is_test": True},
+        {"id": "deal", "created_at": day(90)},
     ]
-    result = read(ProspectQuery("leads"), lead=leads)
+    cycles = [{"lead_id": "deal", "opportunity_at": day(80)}, {"lead_id": "young"}]
+    result = read(ProspectQuery("leads"), lead=leads, lead_cycle=cycles)
     rows = {row["id"]: (row["is_decided"], row["is_converted"]) for row in result.rows.to_pylist()}
+    assert rows.pop("deal") == (True, True)
     assert rows == {"soon": (True, True), "late": (True, False), "never": (True, False), "young": (False, False)}
     assert [each.id for each in propensity_of(result).prospects] == ["young"]
 
@@ -150,6 +153,10 @@ def test_records_fit_the_answer_of_the_api(answer):
 
 @pytest.fixture
 def run(monkeypatch, answer):
+    return runner(monkeypatch, answer)
+
+
+def runner(monkeypatch, answer):
     workspace = fake_workspace()
 
     class View:
@@ -172,3 +179,19 @@ def test_the_terminal_tells_traits_prospects_and_how_it_was_checked(run):
     [document] = json.loads(run("--format", "json").stdout)
     assert document["traits"]
     assert run("--format", "csv").stdout.splitlines()[0] == ",".join(FIELDS)
+
+
+def test_the_terminal_says_that_few_are_too_few(monkeypatch):
+    few = propensity_of(read(ProspectQuery("accounts"), **world(30)))
+    told = runner(monkeypatch, few)("--lang", "en")
+    assert told.exit_code == 0, told.output
+    assert "too few to learn from" in told.stderr
+
+
+def test_a_level_that_fits_by_itself_is_no_model():
+    rng = np.random.default_rng(SEED)
+    n = 900
+    # the share falls all the time and the kind tells nothing
+    won = (rng.random(n) < np.linspace(0.7, 0.2, n)).astype(float)
+    kinds = Prospects({"industry": np.where(np.arange(n) < 500, "old", rng.choice(["a", "b"], n))}, {}, n)
+    assert fit_propensity(kinds, won, np.arange(float(n))).basis == "nothing"

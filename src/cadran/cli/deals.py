@@ -30,8 +30,9 @@ BASES = {
     "(squared error {model}, {stages} by stage, {all} by the share of all).",
     "hand": "{pipeline}: chances as set by hand: on {n} past deals nothing was better (squared error {hand}, "
     "{model} by the model, {stages} by stage).",
-    "nothing": "{pipeline}: nothing can be learnt that tells deals apart: on {n} past deals the model was no better "
-    "than the share of all (squared error {model}, {all}). Every deal has that share.",
+    "nothing": "{pipeline}: nothing can be learnt that tells deals apart: of {n} past deals the model told won from "
+    "lost no better than chance (ranking {auc}, squared error {model}, {all} by the share of all). Every deal has "
+    "that share.",
     "too_few": "{pipeline}: too few past deals to check a model on ({n}): every deal has the share of all.",
 }
 
@@ -135,14 +136,8 @@ def _basis(each: PipelineChances, output: Output) -> None:
     language, skill = output.language, each.skill
     pipeline = each.pipeline or say("Pipeline", {}, language)
     errors = {name: format_number(value, language, decimals=3) for name, value in skill.brier.items()}
-    beside = (
-        {
-            "auc": format_number(skill.auc, language, decimals=2),
-            "gap": format_number(skill.calibration, language, decimals=3),
-        }
-        if skill.basis == "model"
-        else {}
-    )
+    ranked = {"auc": skill.auc, "gap": skill.calibration} if skill.basis in ("model", "nothing") else {}
+    beside = {name: format_number(value, language, decimals=2) for name, value in ranked.items()}
     output.note(BASES[skill.basis], pipeline=pipeline, n=skill.n, **errors, **beside)
     for found in each.breaks:
         output.note(

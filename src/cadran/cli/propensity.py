@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 BASES = {
     "model": "{n} decided, {converted} converted. Checked on the {checked} newest: squared error {brier} ({share} by "
     "the share of all), ranking {auc}. It is correlation, not a cause.",
-    "nothing": "{n} decided, {converted} converted. Nothing can be learnt from what describes them: on the {checked} "
-    "newest the model was no better than the share of all (squared error {brier}, {share}). All have that share.",
+    "nothing": "{n} decided, {converted} converted. Nothing can be learnt from what describes them: of the {checked} "
+    "newest it told those that converted from the others no better than chance (ranking {auc}). All have the share "
+    "of all.",
     "too_few": "{n} decided, {converted} converted: too few to learn from. All have the share of all.",
 }
 MOST_TRAITS = 12
@@ -112,7 +113,8 @@ def _remarks(answer: PropensityAnswer, output: Output) -> None:
     from cadran.i18n import format_number
 
     found = answer.found
-    figures = {"brier": found.brier, "share": found.brier_share, "auc": found.auc}
-    checked = {name: format_number(value, output.language, decimals=3) for name, value in figures.items()}
-    beside = checked if found.basis != "too_few" else {}
+    beside = {}
+    if found.basis != "too_few":
+        figures = {"brier": found.brier, "share": found.brier_share, "auc": found.auc}
+        beside = {name: format_number(value, output.language, decimals=3) for name, value in figures.items()}
     output.note(BASES[found.basis], n=found.n, converted=found.converted, checked=found.n_checked, **beside)

@@ -99,8 +99,13 @@ def prospects(catalogue: Catalogue, query: ProspectQuery, warehouse: Warehouse, 
 
 def _leads(mine: ir.Table, until: Expr) -> ir.Table:
     real = mine.filter(~mine.is_test.fill_null(False), mine.created_at.notnull())
-    taken = days_elapsed(real.created_at, real.converted_at.coalesce(until))
-    is_converted = real.converted_at.notnull() & (taken <= LEAD_DAYS)
+    cycle = published("lead_cycle")
+    became = cycle.filter(cycle.lead_id.notnull()).group_by(of_lead="lead_id").agg(deal_at=cycle.opportunity_at.min())
+    real = real.left_join(became, real.id == became.of_lead)
+    # a system that does not say when a lead was converted may still hold the deal that came of it
+    converted_at = real.converted_at.coalesce(real.deal_at)
+    taken = days_elapsed(real.created_at, converted_at.coalesce(until))
+    is_converted = converted_at.notnull() & (taken <= LEAD_DAYS)
     owner = published("owner").select(person_id="id", owner="name")
     both = real.mutate(
         came_at=real.created_at, is_converted=is_converted, is_decided=is_converted | (taken > LEAD_DAYS)

@@ -15,7 +15,7 @@ from scipy import sparse, special
 from cadran.stats.encoding import Encoding
 from cadran.stats.intervals import normal_quantile
 from cadran.stats.logit import Logit, fit_logit
-from cadran.stats.win_skill import BEATS, ranking
+from cadran.stats.win_skill import learns, ranking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,8 +141,7 @@ def fit_propensity(prospects: Prospects, converted: Array, order: Array) -> Prop
     before = _fitted(prospects.chosen(older), converted[older])
     told, won = special.expit(_logit(prospects.chosen(newest), *before)), converted[newest]
     share = np.full(won.size, float(converted[older].mean()))
-    gain = (share - won) ** 2 - (told - won) ** 2
-    beats = bool(gain.sum() > BEATS * gain.std(ddof=1) * np.sqrt(gain.size))
+    beats = learns(told, share, won, newest)
     encoding, fit = _fitted(prospects, converted)
     shift = _shift(won, _logit(prospects.chosen(newest), encoding, fit))
     return Propensity(

@@ -156,6 +156,18 @@ def ranking(chance: Array, won: Array) -> float:
     return float((ranks[won == 1].sum() - n_won * (n_won + 1) / 2) / (n_won * n_lost))
 
 
+def learns(told: Array, share: Array, won: Array, cases: Whole) -> bool:
+    """True when chances beat one share for all by more than chance, and not by their level alone.
+
+    Args:
+        told: Shape (n,), chances.
+        share: Shape (n,), the share of all, as known when the chances were told.
+        won: Shape (n,), 1 or 0.
+        cases: Shape (n,), whom each is about: one told of several times is one case.
+    """
+    return _tells_apart(told, won, cases) and _beats(told, share, won, cases)
+
+
 def _judged(chances: dict[str, Array], won: Array, deals: Whole, n_open: int) -> Skill:
     groups = reliability(chances["model"], won)
     brier = {name: float(np.mean((told - won) ** 2)) for name, told in chances.items() if told.size}
@@ -177,6 +189,19 @@ def _judged(chances: dict[str, Array], won: Array, deals: Whole, n_open: int) ->
     return replace(found, basis=_basis(chances, won, deals))
 
 
+def _basis(chances: dict[str, Array], won: Array, deals: Whole) -> Basis:
+    # the shares of the stages know nothing of time: they stay only where they are better by more than chance
+    is_beaten = _beats(chances["stages"], chances["model"], won, deals)
+    best: Literal["model", "stages"] = "stages" if is_beaten else "model"
+    error = {name: float(np.mean((chances[name] - won) ** 2)) for name in (best, "hand")}
+    # NaN, where nothing is set by hand, is no smaller than anything
+    if error["hand"] <= error[best] and learns(chances["hand"], chances["all"], won, deals):
+        return "hand"
+    if learns(chances[best], chances["all"], won, deals):
+        return best
+    return "stages" if learns(chances["stages"], chances["all"], won, deals) else "nothing"
+
+
 def _tells_apart(chance: Array, won: Array, deals: Whole) -> bool:
     """True when won deals were told above lost ones by more than chance; the right level alone tells none apart."""
     n_won = float(won.sum())
@@ -184,24 +209,6 @@ def _tells_apart(chance: Array, won: Array, deals: Whole) -> bool:
     repeated = won.size / np.unique(deals).size
     error = np.sqrt((won.size + 1) * repeated / (12 * n_won * (won.size - n_won)))
     return ranking(chance, won) - 0.5 > BEATS * float(error)
-
-
-def _basis(chances: dict[str, Array], won: Array, deals: Whole) -> Basis:
-    # the shares of the stages know nothing of time: they stay only where they are better by more than chance
-    is_beaten = _beats(chances["stages"], chances["model"], won, deals)
-    best: Literal["model", "stages"] = "stages" if is_beaten else "model"
-    error = {name: float(np.mean((chances[name] - won) ** 2)) for name in (best, "hand")}
-    # NaN, where nothing is set by hand, is no smaller than anything
-    if error["hand"] <= error[best] and _learns(chances, "hand", won, deals):
-        return "hand"
-    if _learns(chances, best, won, deals):
-        return best
-    return "stages" if _learns(chances, "stages", won, deals) else "nothing"
-
-
-def _learns(chances: dict[str, Array], name: str, won: Array, deals: Whole) -> bool:
-    """True when one way beats the share of all, not by its level alone."""
-    return _tells_apart(chances[name], won, deals) and _beats(chances[name], chances["all"], won, deals)
 
 
 def _beats(ours: Array, theirs: Array, won: Array, deals: Whole) -> bool:
