@@ -14,6 +14,7 @@ _MODULES: dict[str, str] = {
     "ga4": "cadran.sources.live.ga4",
     "hubspot": "cadran.sources.live.hubspot",
     "pipedrive": "cadran.sources.live.pipedrive",
+    "outreach": "cadran.sources.live.outreach",
     "salesforce": "cadran.sources.live.salesforce",
     "search_console": "cadran.sources.live.search_console",
     "stripe": "cadran.sources.live.stripe",
