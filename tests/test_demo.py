@@ -298,3 +298,22 @@ def test_drivers_tell_why_a_kpi_moved_to_the_last_cent(demo):
         assert words in table.stdout
     rows = list(csv.DictReader(io.StringIO(run(demo, "drivers", "sales_velocity", "--format", "csv").stdout)))
     assert [row["name"] for row in rows] == ["qualified_pipeline_count", "win_rate", "acv", "sales_cycle_days"]
+
+
+def test_week_by_week_the_planted_fall_and_the_coverage_gap_are_told_and_little_else(demo, view):
+    """Over 24 months: what is raised by rules and anomalies, and how much of it nothing explains."""
+    from evaluation.alerts import WEEKS, is_drop, is_false, lines, replay
+
+    drop = demo[1].drop
+    told = replay(view)
+    false = [each for each in told if is_false(each, drop)]
+    print(
+        f"seed {demo[1].seed}: {len(false)} false alerts in {WEEKS} weeks, {len(false) / (WEEKS / 13):.2f} per quarter"
+    )
+    assert any(is_drop(each, drop) for each in told)
+    assert [line.name for line in lines(view, drop, told) if not line.passed] == []
+    # weeks of holidays raise no anomaly of their own
+    holidays = [date(2025, 8, 18), date(2025, 8, 25), date(2025, 12, 29), date(2026, 1, 5)]
+    assert [
+        each for each in told if each.day in holidays and each.what == "raised" and each.signal.kind == "anomaly"
+    ] == []

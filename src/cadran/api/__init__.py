@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from cadran.api import models
+from cadran.api.alerts import act, alerts, runs
 from cadran.api.anomalies import anomalies
 from cadran.api.attribution import attribution
 from cadran.api.blame import BlameOut
@@ -113,8 +114,11 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/hypotheses", hypotheses, "Whether figures agree with what is believed to drive what"),
         ("/economics", economics, "What customers are worth and what they cost"),
         ("/decisions", decisions, "Decisions, and what they changed"),
+        ("/alerts", alerts, "What needs attention"),
+        ("/runs", runs, "What ran, when and how it ended"),
     ):
         app.add_api_route(path, function, methods=["GET"], summary=summary)
+    app.add_api_route("/alerts/{number}/{verb}", act, methods=["POST"], summary="Do something with an alert")
     app.add_exception_handler(CadranError, _stopped)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _missed)

@@ -23,7 +23,7 @@ What = Literal["raised", "escalated", "eased", "recovered", "reminded", "returne
 #: Judged periods in a row without it that end an anomaly; rules have their own edge to recover at.
 CALM = 2
 #: How many days after which an alert that nobody took is told again.
-REMIND = 7
+REMIND = 14
 
 
 @dataclass(frozen=True)
