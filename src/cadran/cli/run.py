@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.table import Table
 
 from cadran.cli.options import folder_option, output_options
 from cadran.errors import EXIT_ISSUES
@@ -65,7 +64,8 @@ def run(steps: Sequence[str], is_due: bool, project: Path, output: Output) -> No
 @output_options
 def runs(project: Path, output: Output) -> None:
     """List what ran: when, how long, what it counted, how it ended."""
-    from cadran.cli.show import show_records, show_table
+    from cadran.cli.show import show_records
+    from cadran.cli.tables import show_table, table_of
     from cadran.config import load_project
     from cadran.i18n import format_moment, say
     from cadran.jobs.run import FIELDS, run_records
@@ -76,9 +76,7 @@ def runs(project: Path, output: Output) -> None:
     if output.form != "table":
         show_records(found, output.form, FIELDS)
         return
-    table = Table(box=None, pad_edge=False)
-    for head in ("No.", "Due", "Started", "Seconds", "Outcome", "Worker"):
-        table.add_column(say(head, {}, output.language), overflow="fold")
+    table = table_of(("No.", "Due", "Started", "Seconds", "Outcome", "Worker"), output.language)
     for row in found:
         moments = [
             format_moment(datetime.fromisoformat(row[name][:-1]), output.language, settings.zone)

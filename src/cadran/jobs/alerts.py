@@ -327,9 +327,9 @@ def _messages(done: Done, rows: Mapping[str, Row], known: Notices, now: datetime
                 if _goes(route, full, written.what):
                     together.setdefault((route.name, full["cause"]), []).append(item)
     for (name, _), items in together.items():
-        route = known.route(name)
-        if route is not None:
-            yield message_row(route, items, known, now)
+        found = known.route(name)
+        if found is not None:
+            yield message_row(found, items, known, now)
 
 
 def message_row(route: Route, items: Sequence[Row], known: Notices, now: datetime) -> Row:

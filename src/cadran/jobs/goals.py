@@ -191,7 +191,7 @@ def _quarters(view: View, kpi: Kpi, year: Period, today: date, by: tuple[str, ..
     for _ in range(4 * (YEARS + 1)):
         first = calendar.previous(first, "quarter")
     end = min(calendar.containing(today, "quarter").start, year.start)
-    known = min((r.figure.start for r in view.ask(KpiQuery((kpi.id,), end=today)).readings), default=first)
+    known = min((r.figure.start for r in view.ask(KpiQuery((kpi.id,), end=today)).readings), default=first.start)
     # the quarter in which the data starts is not whole
     start = max(first.start, calendar.containing(known, "quarter").end if known > first.start else first.start)
     if start >= end:
