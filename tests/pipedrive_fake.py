@@ -12,28 +12,6 @@ from cadran.sources.live.pipedrive import cost
 
 TOKEN = "pipedrive-fake-token-0001"
 EPOCH = "2026-01-01T00:00:00Z"
-NULLS = (
-    "archive_time",
-    "close_time",
-    "won_time",
-    "lost_time",
-    "local_won_date",
-    "local_lost_date",
-    "local_close_date",
-    "lost_reason",
-    "origin_id",
-    "channel",
-    "channel_id",
-    "source_lead_id",
-    "stage_change_time",
-    "expected_close_date",
-    "probability",
-    "person_id",
-    "org_id",
-    "acv",
-    "arr",
-    "mrr",
-)
 
 
 def deal(number, *, changed=EPOCH, status="open", **more):
@@ -56,7 +34,7 @@ def deal(number, *, changed=EPOCH, status="open", **more):
         "origin": "ManuallyCreated",
         "custom_fields": {},
     }
-    return {**dict.fromkeys(NULLS), **row, **more}
+    return {**row, **more}
 
 
 def person(number, *, changed=EPOCH, **more):
@@ -118,7 +96,7 @@ def activity(number, *, changed=EPOCH, done=True, **more):
         "duration": "00:30:00",
         "busy": True,
         "done": done,
-        "marked_as_done_time": "2026-02-01T10:30:00Z" if done else None,
+        **({"marked_as_done_time": "2026-02-01T10:30:00Z"} if done else {}),
         **more,
     }
 
@@ -202,7 +180,6 @@ class Pipedrive:
                     "deal_probability": 40 * n,
                     "pipeline_id": 1,
                     "is_deal_rot_enabled": False,
-                    "days_to_rotten": None,
                     "add_time": EPOCH,
                     "update_time": EPOCH,
                 }

@@ -129,5 +129,5 @@ def test_the_final_tables_are_those_of_the_calm_run(tmp_path, monkeypatch, calm,
         assert without_times(found) == wanted, f"seed {seed}: {chaos.met}"
         assert chaos.requests < 12 * requests, f"seed {seed}: {chaos.requests} for {requests}"
         met += chaos.met
-    print(f"{kind}, seeds {block * 15} to {block * 15 + 14}: {sum(met.values())} faults: {dict(met)}")
+    print(f"proof: chaos, {kind}, seeds {block * 15} to {block * 15 + 14}: {sum(met.values())} faults: {dict(met)}")
     assert set(met) >= {"throttled", "bad_gateway", "cut", "twice", "killed"}
