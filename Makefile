@@ -41,8 +41,13 @@ tests/soql/node_modules: tests/soql/package.json
 	cd tests/soql && npm install --silent --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# What Pipedrive's own client asks for, and a proxy that holds both sides of a connector to a specification.
+tests/prism/node_modules: tests/prism/package.json
+	cd tests/prism && npm install --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
 # The quick suite first, then the slow one, then what needs a Spark cluster, which keeps every core busy by itself.
-test: .venv/tested tests/cube/node_modules tests/soql/node_modules tests/slack/node_modules
+test: .venv/tested tests/cube/node_modules tests/soql/node_modules tests/slack/node_modules tests/prism/node_modules
 	$(BIN)/pytest -q -n auto -m "not slow and not browser and not postgres and not spark"
 	$(BIN)/pytest -q -n auto --dist loadfile -m "(slow or browser or postgres) and not spark"
 	$(BIN)/pytest -q -m spark
