@@ -203,3 +203,11 @@ def test_a_decision_is_about_two_records():
     with pytest.raises(QueryError, match="two records"):
         decision("account", "a", "a", "same", "ann", MARCH)
     assert decision("account", "b", "a", "same", "ann", MARCH).ids == ("a", "b")
+
+
+def test_one_near_match_does_not_join_two_groups():
+    inside = [pair(one, other, 0.99) for one, other in ("ab", "bc", "ac", "xy", "yz", "xz")]
+    bridge = pair("c", "x", 0.98)
+    assert groups([*inside, bridge], least=0.9, support=0.3) == [("a", "b", "c"), ("x", "y", "z")]
+    more = [bridge, pair("b", "x", 0.6), pair("a", "x", 0.6)]
+    assert groups([*inside, *more], least=0.9, support=0.3) == [("a", "b", "c", "x", "y", "z")]

@@ -21,6 +21,7 @@ from cadran.engine.deals import DealQuery, deals
 from cadran.engine.journeys import journeys
 from cadran.engine.late import late
 from cadran.engine.prospects import prospects
+from cadran.engine.quality import checked_rows
 from cadran.engine.query import Context
 from cadran.engine.redefine import redefined
 from cadran.engine.run import answer, answers, rows
@@ -40,6 +41,7 @@ from cadran.insights.next_actions import Chooser
 from cadran.insights.open_deals import open_deals, quarter_ends
 from cadran.insights.pace import pace_of
 from cadran.insights.propensity import propensity_of
+from cadran.insights.quality import quality_of
 from cadran.insights.redefinition import Redefinition
 from cadran.store.settings import has_state
 from cadran.store.shelf import FileShelf, shelf_of
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from cadran.insights.open_deals import OpenDeals
     from cadran.insights.pace import Pace
     from cadran.insights.propensity import PropensityAnswer
+    from cadran.insights.quality import Quality
     from cadran.insights.reading import Readings
     from cadran.period import Grain
     from cadran.store.warehouse import Snapshot, SnapshotMeta
@@ -330,6 +333,20 @@ class View:
             QueryError: A predicate cannot be read.
         """
         return propensity_of(prospects(self.catalogue, query, self._warehouse, self._context()))
+
+    def quality(self, kpis: Sequence[str] = ()) -> Quality:
+        """What is wrong with the data, and what that does to the figures of some KPIs: see `insights.quality`.
+
+        Raises:
+            DefinitionError: No KPI has one of those names.
+        """
+        context = self._context()
+        return quality_of(
+            [self.catalogue.kpi(name).id for name in kpis],
+            context,
+            lambda check: checked_rows(check, self._warehouse),
+            lambda queries, changed: answers(self.catalogue, queries, self._warehouse, changed),
+        )
 
     def within(self, *predicates: str) -> View:
         """A narrower view: only rows that also fulfil these predicates."""

@@ -42,6 +42,7 @@ class Settings:
         import_batch: Opportunities created in one minute from which it is a bulk import.
         baseline_from: First day of the year of wins that sales cycles are compared with, or None for
             the first win.
+        without: Rows that are left out, as if they were not there: a landed table, and ids of it.
     """
 
     known_at: datetime
@@ -54,6 +55,7 @@ class Settings:
     unpaid_statuses: tuple[str, ...] = UNPAID_STATUSES
     merge_duplicates: bool = True
     baseline_from: date | None = None
+    without: tuple[str, tuple[str, ...]] | None = None
 
 
 #: How to hold on to a table that several others rest on: its name and expression to what stands for it.

@@ -28,6 +28,7 @@ from cadran.cli.match import match
 from cadran.cli.next_actions import next_
 from cadran.cli.options import DAY, Output, ask_options, folder_option, opened, output_options, question
 from cadran.cli.propensity import propensity
+from cadran.cli.quality import quality
 from cadran.cli.report import report
 from cadran.cli.review import act, actions, review
 from cadran.cli.run import run, runs, scheduled
@@ -328,6 +329,7 @@ main.add_command(economics)
 main.add_command(report)
 main.add_command(setup)
 main.add_command(match)
+main.add_command(quality)
 main.add_command(targets)
 main.add_command(export)
 main.add_command(handbook)

@@ -119,7 +119,10 @@ def knowledge(as_of: date | None, context: Context, snapshot_known_at: datetime)
     known = known_at(snapshot_known_at, as_of, context.zone)
     full = known_at(snapshot_known_at, None, context.zone)
     naive = known.at.astimezone(UTC).replace(tzinfo=None)
-    return known, past(replace(context.settings, known_at=naive)) if known.at < full.at else None
+    settings = replace(context.settings, known_at=naive)
+    # what would be published is not what is asked either where rows are left out, or duplicates are
+    is_other = settings.without is not None or not settings.merge_duplicates
+    return known, past(settings) if known.at < full.at or is_other else None
 
 
 def _check_names(catalogue: Catalogue, query: KpiQuery) -> None:

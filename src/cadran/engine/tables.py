@@ -92,7 +92,11 @@ def past(settings: Settings) -> Past:
         pieces[name] = table
         return ibis.table(table.schema(), name=name)
 
-    current = {name: keep(CURRENT + name, table) for name, table in history.current(landed, settings.known_at).items()}
+    known = history.current(landed, settings.known_at)
+    if settings.without:
+        name, ids = settings.without
+        known[name] = known[name].filter(known[name].id.notin(ids))
+    current = {name: keep(CURRENT + name, table) for name, table in known.items()}
     pieces |= derive.tables(current, settings, lambda name, table: keep(KEPT + name, table))
     return Past(pieces)
 

@@ -16,7 +16,7 @@ from cadran.canonical.schema import schema_of
 from cadran.errors import QueryError
 from cadran.matching.companies import companies
 from cadran.matching.decisions import FIELDS, MATCHED, MODEL, Decision, groups_of, lines_of, links, parsed, standing
-from cadran.matching.groups import groups, pair
+from cadran.matching.groups import SUPPORT, groups, pair
 from cadran.matching.people import people
 from cadran.matching.rows import COLUMNS
 from cadran.stats.intervals import wilson_interval
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 FILE = "matches.csv"
 #: Chance from which on a pair may be merged unseen.
-CERTAIN = {"account": 0.97, "contact": 0.998, "lead": 0.998}
+CERTAIN = {"account": 0.97, "contact": 0.985, "lead": 0.985}
 #: Reviewed pairs that a merge of unseen ones needs, and the least share of right ones that they must prove.
 FEWEST_REVIEWED, LEAST_RIGHT = 30, 0.88
 
@@ -228,13 +228,13 @@ def merge_certain(project: Project, entity: str, now: datetime) -> list[Decision
             right=seen.right,
             needed=FEWEST_REVIEWED,
         )
-    certain = [each.pair for each in proposals(project, entity) if each.pair.chance >= CERTAIN[entity]]
-    chances = {each.ids: each.chance for each in certain}
+    open_pairs = [each.pair for each in proposals(project, entity)]
+    chances = {each.ids: each.chance for each in open_pairs if each.chance >= CERTAIN[entity]}
     held = decided(project, entity)
     joined = [pair(*each.ids) for each in held if each.verdict == "same"]
     apart = [each.ids for each in held if each.verdict == "apart"]
     made = []
-    for group in groups([*joined, *certain], apart):
+    for group in groups([*joined, *open_pairs], apart, least=CERTAIN[entity], support=SUPPORT):
         new = [ids for ids in chances if ids[0] in group and ids[1] in group]
         made += [decision(entity, *ids, "same", MODEL, now, chances[ids]) for ids in sorted(new)]
     _append(project, made)

@@ -28,14 +28,25 @@ SAMPLE = 1500
 FEWEST_PAIRS = 200
 #: Records of one company, domain or full name, from which on it gathers no candidates by itself.
 LARGEST_BLOCK = 80
+#: Records, and share of all, in which a word stands at either place of a name before it is a name of both kinds.
+MOST_TURNED, SHARE_TURNED = 5, 0.0005
 #: Chance below which a pair is not worth telling.
 LEAST_CHANCE = 0.5
 #: Share of matches that share an address or a number, to estimate how many there are.
 RECALL = 0.7
 
+#: The name turned round; not of words that are first names of some and last names of others.
 _REVERSED = (
-    "jaro_winkler_similarity(first_l, last_r) >= 0.9 and jaro_winkler_similarity(last_l, first_r) >= 0.9", 0.03, 1e-6
-)  # fmt: skip
+    "turns_l and turns_r and jaro_winkler_similarity(first_l, last_r) >= 0.9 "
+    "and jaro_winkler_similarity(last_l, first_r) >= 0.9"
+)
+#: Names that do not contradict one another.
+_COMPATIBLE = " and ".join(
+    f"({name}_l is null or {name}_r is null or damerau_levenshtein({name}_l, {name}_r) <= 1 "
+    f"or jaro_winkler_similarity({name}_l, {name}_r) >= 0.8 "
+    f"or (length({name}_l) = 1 or length({name}_r) = 1) and {name}_l[1] = {name}_r[1])"
+    for name in ("first", "last")
+)
 _NAMED = (
     "local_l = local_r or local_l = first_r || last_r or local_r = first_l || last_l or local_l = first_r or "
     "local_r = first_l"
@@ -44,7 +55,7 @@ _NAMED = (
 OUTCOMES: dict[str, tuple[tuple[str, float, float], ...]] = {
     "first": (
         ("first_l = first_r", 0.57, 1e-3),
-        _REVERSED,
+        (_REVERSED, 0.04, 1e-6),
         ("(length(first_l) = 1 or length(first_r) = 1) and first_l[1] = first_r[1]", 0.15, 5e-3),
         ("damerau_levenshtein(first_l, first_r) <= 1", 0.2, 2e-3),
         ("jaro_winkler_similarity(first_l, first_r) >= 0.88", 0.01, 1e-3),
@@ -52,7 +63,7 @@ OUTCOMES: dict[str, tuple[tuple[str, float, float], ...]] = {
     ),
     "last": (
         ("last_l = last_r", 0.69, 8e-4),
-        _REVERSED,
+        (_REVERSED, 0.04, 1e-6),
         ("damerau_levenshtein(last_l, last_r) <= 1", 0.24, 6e-4),
         ("jaro_winkler_similarity(last_l, last_r) >= 0.88", 0.01, 6e-4),
         ("ELSE", 0.03, 0.998),
@@ -63,7 +74,11 @@ OUTCOMES: dict[str, tuple[tuple[str, float, float], ...]] = {
         ("jaro_winkler_similarity(company_l, company_r) >= 0.85", 0.02, 9e-3),
         ("ELSE", 0.02, 0.99),
     ),
-    "phone": (("phone_l = phone_r", 0.9, 1e-5), ("ELSE", 0.1, 0.99999)),
+    "phone": (
+        (f"phone_l = phone_r and ({_COMPATIBLE} or {_REVERSED})", 0.85, 1e-5),
+        ("phone_l = phone_r", 0.05, 5e-3),
+        ("ELSE", 0.1, 0.995),
+    ),
     "email": (
         ("email_l = email_r", 0.6, 1e-5),
         ("jaro_winkler_similarity(email_l, email_r) >= 0.96", 0.06, 5e-6),
@@ -72,6 +87,8 @@ OUTCOMES: dict[str, tuple[tuple[str, float, float], ...]] = {
         ("ELSE", 0.03, 0.9997),
     ),
 }
+#: Outcomes whose chances are not learned: a switchboard, which colleagues share as often as one person's records.
+FIXED = {("phone", 1)}
 #: Columns whose rare values say more than common ones.
 BY_FREQUENCY = ("first", "last", "company")
 #: Columns that two records must share to be compared at all.
@@ -96,7 +113,7 @@ def people(rows: pa.Table) -> list[Pair]:
         return []
     connection = duckdb.connect()
     connection.register("keyed", keyed(rows))
-    connection.execute(_BLOCKED.format(most=LARGEST_BLOCK))
+    connection.execute(_BLOCKED.format(most=LARGEST_BLOCK, few=MOST_TURNED, share=SHARE_TURNED))
     # numbered by id: probabilities then add up in one order
     linker = _linker(connection, "people", _trained(connection))
     found = linker.inference.predict(threshold_match_probability=LEAST_CHANCE).as_duckdbpyrelation()
@@ -106,10 +123,18 @@ def people(rows: pa.Table) -> list[Pair]:
 
 _BLOCKED = """
 CREATE TABLE people AS
-SELECT *, CASE WHEN count(*) OVER (PARTITION BY company) <= {most} THEN company END AS small_company,
+WITH words AS (
+    SELECT word, least(sum(is_first), count(*) - sum(is_first))
+        > greatest({few}, {share} * (SELECT count(*) FROM keyed)) AS is_both
+    FROM (SELECT first AS word, 1 AS is_first FROM keyed UNION ALL SELECT last, 0 FROM keyed) GROUP BY word
+)
+SELECT own.*, CASE WHEN count(*) OVER (PARTITION BY company) <= {most} THEN company END AS small_company,
     CASE WHEN count(*) OVER (PARTITION BY domain) <= {most} THEN domain END AS small_domain,
-    CASE WHEN count(*) OVER (PARTITION BY both_names) <= {most} THEN both_names END AS small_names
-FROM (SELECT *, least(first, last) || ' ' || greatest(first, last) AS both_names FROM keyed) ORDER BY id
+    CASE WHEN count(*) OVER (PARTITION BY both_names) <= {most} THEN both_names END AS small_names,
+    NOT coalesce(one.is_both, false) AND NOT coalesce(two.is_both, false) AS turns
+FROM (SELECT *, least(first, last) || ' ' || greatest(first, last) AS both_names FROM keyed) AS own
+LEFT JOIN words AS one ON one.word = own.first LEFT JOIN words AS two ON two.word = own.last
+ORDER BY id
 """
 
 
@@ -179,7 +204,13 @@ def _comparison(name: str) -> dict[str, Any]:
 
 def _levels(name: str) -> Iterator[dict[str, Any]]:
     for place, (condition, among_matches, among_others) in enumerate(OUTCOMES[name]):
-        level = {"sql_condition": condition, "m_probability": among_matches, "u_probability": among_others}
+        level: dict[str, Any] = {
+            "sql_condition": condition,
+            "m_probability": among_matches,
+            "u_probability": among_others,
+        }
+        if (name, place) in FIXED:
+            level |= {"fix_m_probability": True, "fix_u_probability": True}
         if place == 0 and name in BY_FREQUENCY:
             level["tf_adjustment_column"] = name
         yield level
