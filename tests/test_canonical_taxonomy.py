@@ -4,7 +4,8 @@ import ibis
 import pytest
 
 from cadran.canonical.schema import schema_of
-from cadran.canonical.taxonomy import CHANNELS, LABELS, label_channel, tag_channel, unmapped, with_channel
+from cadran.canonical.taxonomy import CHANNELS, LABELS, label_channel, own_words, tag_channel, unmapped, with_channel
+from cadran.errors import ConfigError
 
 
 def labels(*texts):
@@ -118,3 +119,25 @@ def test_sources_without_a_channel_are_listed_most_frequent_first():
         {"source": "Web", "medium": None, "n": 1},
         {"source": None, "medium": "odd", "n": 1},
     ]
+
+
+def own(entity, words, **row):
+    schema = schema_of(entity)
+    table = ibis.memtable({name: [row.get(name)] for name in schema.names}, schema=schema)
+    found = with_channel(entity, table, own_words(words, lambda _: "channels.yml:1"))
+    return ibis.duckdb.connect().to_pyarrow(found)["channel"].to_pylist()[0]
+
+
+def test_a_company_s_own_words_go_before_the_table():
+    words = {"Club-Partenaires 2026": "partner", "linkedin": "outbound", "crm / blast": "email"}
+    assert own("lead", words, source="club partenaires 2026") == "partner"
+    assert own("lead", words, source="LinkedIn") == "outbound"
+    assert own("lead", words, utm_source="CRM", utm_medium="Blast") == "email"
+    assert own("lead", words, source="Salon") == "event"
+    assert own("lead", words, source="club") is None
+
+
+def test_a_word_is_given_to_a_channel_that_exists():
+    with pytest.raises(ConfigError, match="no channel") as stopped:
+        own_words({"club": "clubs"}, lambda _: "channels.yml:3")
+    assert stopped.value.where == "channels.yml:3"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -317,3 +318,60 @@ def test_week_by_week_the_planted_fall_and_the_coverage_gap_are_told_and_little_
     assert [
         each for each in told if each.day in holidays and each.what == "raised" and each.signal.kind == "anomaly"
     ] == []
+
+
+def second_crm(folder):
+    """Exports of another CRM that holds one company in three of the first, and the people of those, as others write them."""
+    read = lambda name: list(csv.DictReader(io.StringIO((folder / "exports" / name).read_text(encoding="utf-8-sig"))))  # noqa: E731
+    companies = read("hubspot-crm-exports-all-companies-2026-06-30.csv")[::3]
+    shared = {each["Company name"]: str(number) for number, each in enumerate(companies)}
+    people = [
+        each
+        for each in read("hubspot-crm-exports-all-contacts-2026-06-30.csv")
+        if each["Associated Company (Primary)"] in shared
+    ]
+    organisations = [
+        {"Organization - ID": shared[each["Company name"]], "Organization - Name": each["Company name"].upper() + " SAS",
+         "Organization - Website": f"https://www.{each['Company Domain Name']}/", "Organization - Owner": "",
+         "Organization - Organization created": "2026-06-15 10:00"}
+        for each in companies
+    ]  # fmt: skip
+    persons = [
+        {"Person - ID": str(number), "Person - Name": f"{each['First Name']} {each['Last Name']}", "Person - Email - Work": each["Email"].upper(),
+         "Organization - ID": shared[each["Associated Company (Primary)"]], "Person - Person created": "2026-06-15 10:00"}
+        for number, each in enumerate(people) if "@" in each["Email"]
+    ]  # fmt: skip
+    for name, rows in (("pipedrive-organizations", organisations), ("pipedrive-people", persons)):
+        with (folder / "exports" / f"{name}-2026-06-30.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    return len(organisations), len(persons)
+
+
+def test_a_second_crm_leaves_every_figure_as_it_was(demo, view, database_name, tmp_path):
+    """What both CRMs hold counts once: every KPI is equal, and no account or person is added."""
+    if database_name != "duckdb":
+        pytest.skip("the same tables on every engine: asked once")
+    folder = tmp_path / "two"
+    shutil.copytree(demo[0], folder)
+    n_accounts, n_people = second_crm(folder)
+    assert n_accounts > 400
+    assert n_people > 1000
+    project = load_project(folder)
+    found = sync_project(project, now=NOW)
+    report = build_project(project, now=NOW.replace(hour=10), found=found.issues)
+    both = open_workspace(folder).view()
+    read = {file["file"]: file["loaded"] for file in report.files}
+    assert read["pipedrive-organizations-2026-06-30.csv"] == n_accounts
+    counts = {
+        name: (demo[2].meta.counts[name], both.meta.counts[name])
+        for name in ("account", "contact", "lead", "opportunity")
+    }
+    assert {name: after - before for name, (before, after) in counts.items()} == dict.fromkeys(counts, 0)
+    query = KpiQuery(tuple(view.catalogue.kpis), start=date(2025, 7, 1), end=date(2026, 7, 1))
+    figures = [
+        {reading.figure.key: (reading.figure.value, reading.figure.n) for reading in each.ask(query).readings}
+        for each in (view, both)
+    ]
+    assert figures[0] == figures[1]

@@ -31,6 +31,7 @@ from cadran.api.hypotheses import hypotheses
 from cadran.api.late import late
 from cadran.api.next_actions import next_
 from cadran.api.propensity import propensity
+from cadran.api.quality import quality
 from cadran.engine.query import RowQuery, from_params
 from cadran.errors import CadranError, QueryError, did_you_mean
 from cadran.i18n import say
@@ -113,6 +114,7 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/next", next_, "What to do next"),
         ("/hypotheses", hypotheses, "Whether figures agree with what is believed to drive what"),
         ("/economics", economics, "What customers are worth and what they cost"),
+        ("/quality", quality, "What is wrong with the data, and how each team fares"),
         ("/decisions", decisions, "Decisions, and what they changed"),
         ("/alerts", alerts, "What needs attention"),
         ("/runs", runs, "What ran, when and how it ended"),

@@ -53,11 +53,13 @@ class Export:
         extracted_at: Naive UTC instant at which its rows were known.
         zone: Zone of the company.
         currency: Base currency of the company.
+        channels: What the company calls its channels: see `taxonomy.own_words`.
     """
 
     extracted_at: datetime
     zone: str
     currency: str
+    channels: taxonomy.OwnWords = ()
 
 
 @dataclass(frozen=True)
@@ -195,4 +197,4 @@ def _complete(entity: str, rows: ir.Table, bound: Bound, decisions: Decisions, e
         name: common.get(name, rows[name] if name in rows.columns else ibis.null(kind)).cast(kind)
         for name, kind in schema_of(entity).items()
     }
-    return taxonomy.with_channel(entity, rows.select(ROW, **columns))
+    return taxonomy.with_channel(entity, rows.select(ROW, **columns), export.channels)

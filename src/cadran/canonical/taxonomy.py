@@ -7,16 +7,23 @@ unknown channel is shown, never guessed (rule T-64). A change of this table chan
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import ibis
 
 from cadran.canonical import normalise as n
+from cadran.canonical.rules import fold
+from cadran.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import ibis.expr.types as ir
 
     from cadran.canonical.schema import Expr
+
+#: Words as `fold` writes them, with ``_`` and ``-`` as spaces, and their channel; they go before the table below.
+OwnWords: TypeAlias = tuple[tuple[str, str], ...]
 
 CHANNELS = (
     "organic_search", "paid_search", "paid_social", "organic_social", "email", "referral", "direct", "partner",
@@ -145,12 +152,35 @@ def _by_tags(said: Expr, by: Expr) -> Expr:
     )
 
 
-def with_channel(entity: str, table: ir.Table) -> ir.Table:
+def own_words(written: Mapping[str, object], where: Callable[[str], str]) -> OwnWords:
+    """What a company calls its channels, ready to be looked up: see `with_channel`.
+
+    Args:
+        written: Channel by word: a source, or ``source / medium``.
+        where: ``file:line`` of a word.
+
+    Raises:
+        ConfigError: A word is given to a channel that does not exist.
+    """
+    for word, channel in written.items():
+        if channel not in CHANNELS:
+            raise ConfigError(
+                "{channel} is no channel.",
+                hint="Choose one of {known}.",
+                where=where(word),
+                channel=str(channel),
+                known=", ".join(CHANNELS),
+            )
+    return tuple((fold(word).replace("_", " ").replace("-", " "), str(channel)) for word, channel in written.items())
+
+
+def with_channel(entity: str, table: ir.Table, own: OwnWords = ()) -> ir.Table:
     """The table with ``channel`` where it was empty: by its tags, else by the source that was chosen.
 
     Args:
         entity: Canonical entity; one that has no channel of acquisition is returned as it is.
         table: Its rows, with every column of the entity.
+        own: Words of the company, as `own_words` gives them; they go before tags and the words known here.
     """
     if entity not in FROM:
         return table
@@ -159,10 +189,21 @@ def with_channel(entity: str, table: ir.Table) -> ir.Table:
     columns = dict.fromkeys(name for name in (source, medium, *labels) if name)
     words = table.mutate(**{f"_word|{name}": _word(table[name]) for name in columns})
     found = [words["channel"]]
+    if own:
+        said = [words[f"_word|{name}"] for name in dict.fromkeys((*([source] if source else []), *labels))]
+        both = [said[0].concat(" / ", words[f"_word|{medium}"])] if medium else []
+        texts = [*both, *said]
+        found += [
+            ibis.cases(*((text == word, channel) for word, channel in own), else_=ibis.null("string")) for text in texts
+        ]
     if medium:
         found.append(_by_tags(words[f"_word|{source}"], words[f"_word|{medium}"]))
     found += [_by_label(words[f"_word|{name}"]) for name in labels]
     return words.mutate(channel=ibis.coalesce(*found)).select(table.columns)
+
+
+def _own(text: Expr, own: OwnWords) -> Expr:
+    return ibis.cases(*((text == word, channel) for word, channel in own), else_=ibis.null("string"))
 
 
 def unmapped(entity: str, table: ir.Table) -> ir.Table:

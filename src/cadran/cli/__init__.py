@@ -16,6 +16,7 @@ import click
 from cadran import __version__
 from cadran.cli import goals as _goals  # noqa: F401 - adds its verbs to `targets`
 from cadran.cli.alerts import alerts
+from cadran.cli.channels import channels
 from cadran.cli.connect import connect
 from cadran.cli.contract import contract
 from cadran.cli.deals import deals
@@ -329,6 +330,7 @@ main.add_command(economics)
 main.add_command(report)
 main.add_command(setup)
 main.add_command(match)
+main.add_command(channels)
 main.add_command(quality)
 main.add_command(targets)
 main.add_command(export)

@@ -23,6 +23,7 @@ from cadran.engine.prepare import prepare
 from cadran.engine.tables import readable
 from cadran.errors import CadranError, Issue, StoreError
 from cadran.jobs import costs
+from cadran.jobs.channels import channels_of
 from cadran.jobs.match import link_table
 from cadran.jobs.progress import silent
 from cadran.jobs.sync import as_issue, mappings_of
@@ -212,7 +213,8 @@ class _Build:
         bound = bind(mapping, [name for name in table.columns if name != ROW])
         proof = self.writer.rows(evidence(table, bound)).to_pylist()[0]
         decisions = decide(bound, proof, self.project.currency, str(landing.info.options.get("decimal") or ""))
-        export = Export(naive_utc(landing.info.extracted_at), self.project.zone.key, self.project.currency)
+        known_at = naive_utc(landing.info.extracted_at)
+        export = Export(known_at, self.project.zone.key, self.project.currency, channels_of(self.project))
         wide = self.writer.create("_wide", converted(table, bound, decisions, export))
         found = tables_of(wide, table, bound, decisions, export)
         aside = self._set_aside(landing, found.aside)

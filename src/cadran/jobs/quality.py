@@ -92,7 +92,7 @@ def effect_record(each: Effect) -> dict[str, Any]:
         "kpi": each.kpi,
         "segment": each.segment,
         "unit": each.unit,
-        "with": shown,
+        "shown": shown,
         "without": without,
         "points": each.points,
     }
