@@ -447,3 +447,15 @@ def test_records_of_yaml_are_what_profiles_are_made_of():
         assert isinstance(record, Record)
         assert record["name"] == path.stem
         assert record["optional"] is True
+
+
+def test_the_reference_rates_of_the_central_bank_are_one_row_per_currency_and_day(shipped):
+    text = "Date | USD | JPY | CYP | GBP\n2026-03-02 | 1.0842 | 158.31 | N/A | 0.85583\n2026-03-03 | 1.085 | 158.4 | N/A | 0.856"
+    found = land_shipped(from_text(text), shipped)
+    rates = found.only("fx_rate", "day_on", "from_currency", "to_currency", "rate")
+    assert sorted(rates)[:3] == [
+        (date(2026, 3, 2), "EUR", "GBP", Decimal("0.85583")),
+        (date(2026, 3, 2), "EUR", "JPY", Decimal("158.31")),
+        (date(2026, 3, 2), "EUR", "USD", Decimal("1.0842")),
+    ]
+    assert len(rates) == 6

@@ -35,5 +35,9 @@ def checked_rows(check: Check, warehouse: Warehouse) -> tuple[list[dict[str, Any
     rows = checked(check, tables, warehouse.meta.known_at)
     counted = rows.group_by("team").agg(n_checked=rows.count(), n_failed=rows.fails.cast("int64").sum())
     failing = rows.filter(rows.fails).select("id").distinct().order_by("id")
-    found = warehouse.execute(warehouse.sql(counted)).to_pylist()
+    # sums are decimals on some engines
+    found = [
+        {"team": row["team"], "n_checked": int(row["n_checked"]), "n_failed": int(row["n_failed"] or 0)}
+        for row in warehouse.execute(warehouse.sql(counted)).to_pylist()
+    ]
     return found, warehouse.execute(warehouse.sql(failing)).column("id").to_pylist()

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import ibis
-import yaml
 
 from cadran.canonical.schema import schema_of
 from cadran.canonical.taxonomy import FROM, own_words, unmapped
-from cadran.config import load_yaml
 from cadran.errors import ConfigError
+from cadran.record import load_yaml, yaml_text
 from cadran.store.shelf import shelf_of
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def give(project: Project, word: str, channel: str) -> Path:
             file=FILE,
         )
     own_words({word: channel}, lambda _: "--to")
-    line = yaml.safe_dump({word: channel}, allow_unicode=True)
+    line = yaml_text({word: channel})
     with path.open("a", encoding="utf-8") as file:
         file.write(line)
     return path

@@ -19,6 +19,7 @@ from cadran.matching.decisions import FIELDS, MATCHED, MODEL, Decision, groups_o
 from cadran.matching.groups import SUPPORT, groups, pair
 from cadran.matching.people import people
 from cadran.matching.rows import COLUMNS
+from cadran.record import read_text
 from cadran.stats.intervals import wilson_interval
 from cadran.store.shelf import shelf_of
 
@@ -98,7 +99,7 @@ def decision_log(project: Project) -> list[Decision]:
         ConfigError: The file cannot be read.
     """
     path = _path(project)
-    return parsed(path.read_text(encoding="utf-8"), FILE) if path.exists() else []
+    return parsed(read_text(path, FILE), FILE) if path.exists() else []
 
 
 def decided(project: Project, entity: str) -> list[Decision]:
