@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import date, datetime
 from decimal import Decimal
@@ -66,9 +67,14 @@ def project(tmp_path):
     return load_project(tmp_path)
 
 
+@functools.cache
+def tables():
+    return MemoryWarehouse(opportunity=ROWS, known_at=KNOWN)
+
+
 def view(project):
     known, _ = load_catalogue(project.catalogue)
-    return View(project, known, "local", MemoryWarehouse(opportunity=ROWS, known_at=KNOWN))
+    return View(project, known, "local", tables())
 
 
 def proposed(project, keys=NARROW, *, version="2.0", start=JULY, reason="No decision is no defeat", **more):
@@ -143,6 +149,7 @@ def test_periods_that_were_told_change_only_where_the_change_says_so_and_they_sa
     assert history(project)[0]["restated_until"] == date(2026, 6, 20)
 
 
+@pytest.mark.slow
 def test_a_version_in_force_can_restate_the_past_later_with_its_own_reason(project):
     approve(project, proposed(project)["id"], owner="Sales Ops", now=NOW)
     with pytest.raises(QueryError, match="told already"):
@@ -176,6 +183,7 @@ def test_a_version_that_cannot_be_computed_is_refused_with_its_key(project):
     assert history(project) == ()
 
 
+@pytest.mark.slow
 def test_a_change_made_for_another_version_is_not_brought_in_force(project):
     first, second = proposed(project), proposed(project, {"min_n": 30}, version="1.1")
     approve(project, first["id"], owner="Sales Ops", now=NOW)
@@ -197,6 +205,7 @@ def test_a_change_is_decided_once_and_a_refusal_has_its_reason(project):
     assert not list(project.catalogue.glob("change_*"))
 
 
+@pytest.mark.slow
 def test_an_approved_change_whose_file_was_lost_comes_back_as_it_was_approved(project):
     row = proposed(project)
     approve(project, row["id"], owner="Sales Ops", now=NOW)
@@ -218,6 +227,7 @@ def test_a_change_keeps_what_yaml_can_say(project):
     assert told == {"targets", "owner", "names.fr"}
 
 
+@pytest.mark.slow
 def test_the_verbs_propose_show_approve_and_list(project, monkeypatch, tmp_path):
     def opened(root):
         settings = load_project(root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -57,15 +58,20 @@ def post(app, url, fields=None, **headers):
     return asyncio.run(asked())
 
 
+@functools.cache
+def _tables():
+    made = MemoryWarehouse(opportunity=ROWS, known_at=KNOWN)
+    made.files = ()
+    return made
+
+
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     init_project(tmp_path, name="Acme")
     settings = load_project(tmp_path)
     catalogue, _ = load_catalogue(settings.catalogue)
     made = Workspace(settings, catalogue)
-    tables = MemoryWarehouse(opportunity=ROWS, known_at=KNOWN)
-    tables.files = ()
-    monkeypatch.setattr(made, "view", lambda *_: View(made.project, made.catalogue, "local", tables))
+    monkeypatch.setattr(made, "view", lambda *_: View(made.project, made.catalogue, "local", _tables()))
     return made
 
 
@@ -163,6 +169,7 @@ def test_a_decision_shows_what_was_expected_and_what_it_changed(app, workspace):
     assert open_archive(workspace.project).decisions()[0]["effects"]
 
 
+@pytest.mark.slow
 def test_a_change_of_contract_is_shown_and_its_owner_brings_it_in_force(app, workspace):
     row = propose(
         workspace.project, workspace.view(), "win_rate", {"numerator": {"where": "is_won AND amount_base > 0"}},
