@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -59,6 +61,24 @@ def test_a_step_that_fails_is_told_and_the_others_go_on(project):
     assert done.steps["deliver"]["n_sent"] == 0
     with pytest.raises(QueryError, match="no step"):
         go(project, slot=NOW + timedelta(days=1), steps=("evalute",))
+
+
+def test_reports_are_written_where_they_are_asked_for(project, monkeypatch):
+    asked = replace(
+        project,
+        extra={**project.extra, "schedule": {"reports": ["sales"], "formats": ["xlsx"], "report_grain": "week"}},
+    )
+    seen = []
+    monkeypatch.setattr("cadran.jobs.run.open_workspace", lambda _: SimpleNamespace(view=lambda: "view"))
+    monkeypatch.setattr(
+        "cadran.jobs.run.report_of", lambda *words, **more: seen.append((words, more["grain"])) or "report"
+    )
+    monkeypatch.setattr("cadran.jobs.run.write_report", lambda *words: seen.append(words) or ["a.xlsx"])
+    assert go(asked, steps=("report",)).steps["report"]["n_reports"] == 1
+    assert seen[0] == (("view", ("sales",), "fr"), "week")
+    assert seen[1] == ("view", "report", ("xlsx",), project.root / "reports", "fr")
+    wrong = replace(project, extra={"schedule": {"reports": ["sales"], "formats": ["fax"]}})
+    assert go(wrong, slot=NOW + timedelta(days=1), steps=("report",)).outcome == "failed"
 
 
 def test_one_run_at_a_time_and_a_dead_one_is_taken_over_once(project):

@@ -15,7 +15,9 @@ from cadran.errors import CadranError, QueryError, did_you_mean
 from cadran.jobs.alerts import evaluate
 from cadran.jobs.build import build_project
 from cadran.jobs.deliver import deliver
+from cadran.jobs.report import report_of, write_report
 from cadran.jobs.review import review
+from cadran.jobs.schedule import reports_of
 from cadran.jobs.sync import sync_project
 from cadran.store.archive import open_archive
 from cadran.store.runs import open_runs
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     Clock = Callable[[], datetime]
 Row = dict[str, Any]
-STEPS = ("sync", "build", "evaluate", "deliver", "review")
+STEPS = ("sync", "build", "evaluate", "deliver", "review", "report")
 #: Name of the job in the archive.
 JOB = "run"
 #: Seconds between two signs of life of a run.
@@ -159,6 +161,16 @@ class _Work:
         for team in known:
             review(self.project, view, team, now=self.clock())
         return {"n_reviews": len(known)}
+
+    def report(self) -> Row:
+        """Write the reports that `[schedule]` asks for, into the folder ``reports`` of the project."""
+        wanted = reports_of(self.project)
+        if not wanted.teams:
+            return {"n_reports": 0}
+        view, language = open_workspace(self.project.root).view(), self.project.languages[0]
+        found = report_of(view, wanted.teams, language, now=self.clock(), grain=wanted.grain)
+        written = write_report(view, found, wanted.formats, self.project.root / "reports", language)
+        return {"n_reports": len(written)}
 
 
 @contextmanager

@@ -7,11 +7,13 @@ caught up once. Servers share them; the claim of a run's slot lets one of them r
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cadran.config import DAYS, PROJECT_FILE
 from cadran.errors import ConfigError, did_you_mean
+from cadran.period import parse_grain
 from cadran.store.alert_tables import SCHEDULE_NAME
 from cadran.store.state import open_state
 
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from apscheduler.triggers.cron import CronTrigger
 
     from cadran.config import Project
+    from cadran.period import Grain
 
 #: When deliveries are tried, unless settings say otherwise: every five minutes.
 DELIVER = "*/5 * * * *"
-KEYS = ("run", "deliver")
+TIMES = ("run", "deliver")
+KEYS = (*TIMES, "reports", "formats", "report_grain")
+FORMATS = ("html", "pdf", "xlsx", "png")
 #: How far back the hour is looked for at which a run was last due, the nearest first.
 _BACK = (timedelta(hours=2), timedelta(days=2), timedelta(days=40), timedelta(days=400))
 
@@ -44,12 +49,47 @@ def schedule_of(project: Project) -> dict[str, str]:
                 where=project.places.get(f"schedule.{key}", PROJECT_FILE),
                 key=key, section="schedule", near=near, keys=", ".join(KEYS),
             )  # fmt: skip
-    found = {key: str(value) for key, value in given.items() if value}
+    found = {key: str(value) for key, value in given.items() if value and key in TIMES}
     if project.extra.get("alerts", {}).get("routes"):
         found.setdefault("deliver", DELIVER)
     for key, text in found.items():
         trigger_of(project, key, text)
     return found
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The reports that a run writes.
+
+    Attributes:
+        teams: Boards, in order; none for no report.
+        formats: Among `FORMATS`.
+        grain: Length of the period that is reported, the last whole one.
+    """
+
+    teams: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ("html",)
+    grain: Grain = "month"
+
+
+def reports_of(project: Project) -> Reports:
+    """The reports that ``[schedule]`` asks for: ``reports`` (boards), ``formats`` and ``report_grain``.
+
+    Raises:
+        ConfigError: A setting cannot be used.
+        QueryError: There is no such grain.
+    """
+    given = project.extra.get("schedule", {})
+    formats = tuple(map(str, given.get("formats", ("html",))))
+    for name in formats:
+        if name not in FORMATS:
+            raise ConfigError(
+                "{setting} cannot be {value}.",
+                hint="Use {allowed}.",
+                where=project.places.get("schedule.formats", PROJECT_FILE),
+                setting="schedule.formats", value=repr(name), allowed=", ".join(FORMATS), near="",
+            )  # fmt: skip
+    return Reports(tuple(map(str, given.get("reports", ()))), formats, parse_grain(given.get("report_grain", "month")))
 
 
 def trigger_of(project: Project, key: str, text: str) -> CronTrigger:
