@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import warnings
 from datetime import date, datetime
 
@@ -16,7 +17,7 @@ import cadran.workspace
 from cadran.charts import Words
 from cadran.cli import main
 from cadran.cli.options import Output
-from cadran.errors import QueryError
+from cadran.errors import NotSupported, QueryError
 from cadran.jobs.report import report_of, write_report
 from cadran.reports import as_html, as_pdf, as_png, as_xlsx
 from cockpit import fake_workspace
@@ -190,3 +191,18 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path, report):
     (tmp_path / "file").write_text("x")
     with pytest.raises(Exception, match="cannot be written"):
         write_report(WORKSPACE.view(), report, ("html",), tmp_path / "file", "en")
+
+
+@pytest.mark.parametrize(
+    ("module", "write"),
+    [
+        ("weasyprint", as_pdf),
+        ("xlsxwriter", as_xlsx),
+        ("resvg_py", as_png),
+    ],
+)
+def test_a_package_that_is_not_installed_is_told_with_how_to_install_it(report, monkeypatch, module, write):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(NotSupported) as refused:
+        write(report, words("en"))
+    assert "cadran[reports]" in refused.value.hint

@@ -91,16 +91,15 @@ def locks(project: Path, output: Output) -> None:
 
 
 def _propose(found: Sequence[Suggestion], workspace: Workspace, output: Output) -> None:
+    from cadran.catalogue.words import benchmark_text
     from cadran.cli.tables import show_table, table_of
-    from cadran.i18n import format_interval, format_period, format_value, segment_name
+    from cadran.i18n import format_period, format_value, segment_name
 
     language, currency = output.language, workspace.project.currency
     table = table_of(("Period", "Segment", "Likely", "Ambitious", "Best seen", "Others reach", "Reasoning"), language)
     for each in found:
         unit, benchmark = each.kpi.unit, each.benchmark
-        others = ""
-        if benchmark:
-            others = f"{format_interval(benchmark.low, benchmark.high, unit, currency, language)} ({benchmark.grade})"
+        others = benchmark_text(each.kpi, benchmark, currency, language) if benchmark else ""
         table.add_row(
             format_period(each.period.start, each.period.end, workspace.project.calendar, language, short=True),
             " · ".join(segment_name(value, language) for value in each.segment.values()),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SUGGESTION_FIELDS = (
     "kpi", "segment", "period_start", "period_end", "method", "likely", "ambitious", "best", "base", "n_past", "noise",
     "is_within_noise", "benchmark_low", "benchmark_high", "benchmark_source", "benchmark_grade", "reason",
+    "benchmark_year", "benchmark_market", "benchmark_segment",
 )  # fmt: skip
 #: Periods that a suggestion looks back on: two years of changes over a year, by quarter.
 PAST = 12
@@ -83,6 +84,9 @@ def suggestion_record(found: Suggestion, language: str) -> dict[str, Any]:
         "benchmark_source": benchmark.source if benchmark else None,
         "benchmark_grade": benchmark.grade if benchmark else None,
         "reason": say(found.reason, found.params or {}, language) if found.reason else "",
+        "benchmark_year": benchmark.year if benchmark else None,
+        "benchmark_market": benchmark.market if benchmark else None,
+        "benchmark_segment": dict(benchmark.segment) if benchmark else None,
     }
 
 
