@@ -12,6 +12,7 @@ from cadran.canonical.mapping import shipped_mappings
 from cadran.cli import main
 from cadran.config import load_project
 from cadran.errors import ConfigError
+from cadran.jobs.check import check_project
 from cadran.jobs.connect import read_connection
 from cadran.jobs.connections import check_connections, connections, freshness, keep_secret, shapes, write_connection
 from cadran.jobs.start import init_project
@@ -141,3 +142,13 @@ def test_freshness_tells_until_when_and_what_it_took(project, monkeypatch):
     assert shown.exit_code == 0, shown.output
     assert "deals" in shown.output
     assert "Requêtes" in shown.output
+
+
+def test_a_check_of_the_project_tells_a_wrong_connection_with_its_line(project):
+    settings = project.root / "cadran.toml"
+    before = settings.read_text()
+    settings.write_text(before + "\n[connections.crm]\nkind = 'hubspo'\n")
+    (told,) = [issue for issue in check_project(project.root) if issue.code == "bad_connection"]
+    assert (told.params["near"], told.where.startswith("cadran.toml:")) == ("hubspot", True)
+    settings.write_text(before + "\n[connections.hubspot]\n")
+    assert [issue.code for issue in check_project(project.root) if "connection" in issue.code] == ["unread_connection"]

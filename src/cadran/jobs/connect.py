@@ -220,7 +220,8 @@ class _Reading:
         if not spool.about or spool.about["depends"] != depends:
             spool.begin(self._about(stream, depends))
         self._pages(stream, spool, told)
-        if self.wire.now() - datetime.fromisoformat(spool.about["until"]) > _STALE:  # it was cut long ago
+        started = datetime.fromisoformat(self.run.started)
+        if started - datetime.fromisoformat(spool.about["until"]) > _STALE:  # it was cut long ago
             self._land(stream, told)
             spool = self._spool(stream)
             spool.begin(self._about(stream, depends))
@@ -253,8 +254,8 @@ class _Reading:
         self.progress(f"{self.connection.name}/{stream.name}", spool.rows, page.total)
 
     def _about(self, stream: Stream, depends: str) -> dict[str, Any]:
-        """What a new read is about: changes since the last one, or everything."""
-        kept, now = place(self.project, self.connection.name, stream.name), self.wire.now()
+        """What a new read is about: changes since the last one, or everything, as of the run's start for all alike."""
+        kept, now = place(self.project, self.connection.name, stream.name), datetime.fromisoformat(self.run.started)
         since = datetime.fromisoformat(kept["since"]) - stream.lookback if kept.get("since") else None
         if not stream.since or kept.get("depends", depends) != depends or self._is_due(stream, kept, now):
             since = None
@@ -285,9 +286,8 @@ class _Reading:
             told.landed += landing.counts.landed - len(gone)
         told.gone += len(gone)
         told.first, told.last = newest.cursors
-        if not spool.is_whole:  # paused: the rest of the same window comes later
-            now = _iso(self.wire.now())
-            spool.begin({**about, "as_of": now}, spool.resume)
+        if not spool.is_whole:  # paused: the rest of the same window comes later, and is known from then on
+            spool.begin({**about, "as_of": ""}, spool.resume)
             return
         keys = {"keys": sorted((known | newest.keys) - set(gone))} if scanned else {}
         whole = kept.get("whole", "") if about["since"] else about["until"]
@@ -303,7 +303,7 @@ class _Reading:
             connection=self.connection.name,
             sha256="",
             size=0,
-            extracted_at=datetime.fromisoformat(about["as_of"]),
+            extracted_at=datetime.fromisoformat(about["as_of"] or self.run.started),
             read_at=self.wire.now(),
             headers=newest.headers(gone),
             options={"kind": "stream", "stream": mapping.stream, "decimal": ".", "until": about["until"]},
