@@ -12,11 +12,14 @@ from click.testing import CliRunner
 
 from cadran import workspace as rooms
 from cadran.api import create_api
+from cadran.catalogue.load import load_catalogue
 from cadran.cli import main
-from cadran.engine.deals import LABELS, DealQuery, DealResult
+from cadran.engine.deals import LABELS, DealQuery, DealResult, deals
+from cadran.engine.query import KpiQuery
+from cadran.engine.run import answer as answered
 from cadran.engine.submissions import submissions
-from cadran.insights.landing import Ahead, parts_by
-from cadran.period import Calendar, Period
+from cadran.insights.landing import Ahead, book_of, parts_by
+from cadran.period import Calendar, Period, midnight_utc
 from cadran.stats.bookings import Hazards, expect, forecast, top_down
 from cadran.stats.pace import pace
 from cockpit import fake_workspace, get
@@ -24,6 +27,7 @@ from evaluation.worlds.pipeline import draw
 from warehouse import PARIS, MemoryWarehouse, context
 
 QUARTER = 91.25
+CATALOGUE = load_catalogue(None)[0]
 FIRST = dt.datetime(2023, 1, 1, tzinfo=dt.UTC)
 
 
@@ -148,6 +152,46 @@ def test_a_company_without_wins_is_told_that_there_is_nothing_to_forecast_from(c
     )
     assert (found.value, found.parts) == (None, ())
     assert found.reason.startswith("No deal was won")
+
+
+def test_what_is_booked_is_what_the_kpi_says():
+    deal = {
+        "created_at": "2026-01-01",
+        "currency": "EUR",
+        "is_closed": True,
+        "is_won": True,
+        "stage": "won",
+        "pipeline": "p",
+    }
+    ends = {
+        "day": "2026-05-10",
+        "late": "2026-06-30T21:59:00",
+        "next": "2026-06-30T22:00:00",
+        "test": "2026-05-10",
+        "gone": "2026-05-10",
+    }
+    odd = {"test": {"is_test": True}, "gone": {"deleted_at": "2026-05-20"}}
+    rows = [
+        {
+            **deal,
+            "id": name,
+            "closed_at": end,
+            "amount": f"{at + 1}.25",
+            "amount_base": f"{at + 1}.25",
+            **odd.get(name, {}),
+        }
+        for at, (name, end) in enumerate(ends.items())
+    ]
+    warehouse = MemoryWarehouse(
+        opportunity=[*rows, {**deal, "id": "lost", "is_won": False, "closed_at": "2026-05-10", "amount_base": "9"}]
+    )
+    found = deals(CATALOGUE, DealQuery(), warehouse, context())
+    start, end = dt.date(2026, 4, 1), dt.date(2026, 7, 1)
+    days = [midnight_utc(day, PARIS).timestamp() / 86400 for day in (start, end)]
+    asked = answered(CATALOGUE, KpiQuery(("bookings",), start=start, end=end), warehouse, context())
+    assert (
+        book_of(found, ()).signed(*days) == pytest.approx(float(asked.figures[0].value)) == pytest.approx(1.25 + 2.25)
+    )
 
 
 def test_pipelines_are_put_together_stage_by_stage(company):
