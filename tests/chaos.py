@@ -190,3 +190,12 @@ def mortal(monkeypatch, seed, rate=0.02):
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
         yield
+
+
+def settled(read):
+    """Read until nothing is left to read, as a scheduler does."""
+    for _ in range(60):
+        with contextlib.suppress(Killed):
+            if not any(issue.level == "error" for issue in read().issues):
+                return
+    raise AssertionError("it never ends")

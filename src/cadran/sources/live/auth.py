@@ -51,6 +51,29 @@ class Fixed:
         return (self.secret,)
 
 
+@dataclass(frozen=True)
+class Nobody:
+    """The credentials of a request that asks for credentials: none, but some to hide.
+
+    Attributes:
+        kept: What must never be shown.
+    """
+
+    kept: tuple[Secret, ...]
+
+    def headers(self) -> Mapping[str, str]:
+        """No header."""
+        return {}
+
+    def renew(self) -> bool:
+        """There is nothing to renew."""
+        return False
+
+    def secrets(self) -> Sequence[Secret]:
+        """What must never be shown."""
+        return self.kept
+
+
 @dataclass
 class Renewed:
     """A token that lives for a while and is asked for again.

@@ -6,18 +6,17 @@ A signed statement is exchanged for a token that lives an hour. Source: OAuth 2.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cadran.errors import ConfigError
-from cadran.sources.live.auth import Renewed
+from cadran.sources.live.auth import Nobody, Renewed
 from cadran.sources.live.connection import Need
 from cadran.sources.live.http import Habits, Http, Reply
 from cadran.sources.live.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from cadran.sources.live.secret import Place
     from cadran.sources.live.wire import Wire
@@ -38,22 +37,6 @@ def _stop(reply: Reply) -> str:
 
 
 HABITS = Habits(stop=_stop, again=Habits().again | {403})
-
-
-@dataclass(frozen=True)
-class _Statement:
-    """No credentials yet, and some that must not be shown."""
-
-    kept: tuple[Secret, ...]
-
-    def headers(self) -> Mapping[str, str]:
-        return {}
-
-    def renew(self) -> bool:
-        return False
-
-    def secrets(self) -> Sequence[Secret]:
-        return self.kept
 
 
 def account(place: Place, scope: str, wire: Wire) -> Renewed:
@@ -84,7 +67,7 @@ def account(place: Place, scope: str, wire: Wire) -> Renewed:
         now = int(wire.now().timestamp())
         claims = {"iss": address, "scope": scope, "aud": token_uri, "iat": now, "exp": now + LIFE}
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": _signed(told, claims, place)}
-        with Http(token_uri, _Statement(kept), wire, HABITS) as http:
+        with Http(token_uri, Nobody(kept), wire, HABITS) as http:
             return Secret(http.ask("POST", "", form=form)["access_token"])
 
     return Renewed(fetch, kept)

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cadran.sources.live.auth import Auth, Fixed, Renewed
+from cadran.sources.live.auth import Auth, Fixed, Nobody, Renewed
 from cadran.sources.live.http import Habits, Http
 from cadran.sources.live.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from cadran.sources.live.connection import Connection
     from cadran.sources.live.wire import Wire
 
 #: Secrets of an app that a person has let in.
 APP = ("refresh_token", "client_id", "client_secret")
-
-
-@dataclass(frozen=True)
-class _Nobody:
-    """The credentials of a request that asks for credentials: none, but some to hide."""
-
-    kept: tuple[Secret, ...]
-
-    def headers(self) -> Mapping[str, str]:
-        return {}
-
-    def renew(self) -> bool:
-        return False
-
-    def secrets(self) -> Sequence[Secret]:
-        return self.kept
 
 
 def key_or_app(connection: Connection, wire: Wire, base: str, path: str, key: Fixed | None = None) -> Auth:
@@ -57,5 +40,5 @@ def key_or_app(connection: Connection, wire: Wire, base: str, path: str, key: Fi
 
 def _fetched(base: str, path: str, kept: Mapping[str, Secret], wire: Wire) -> Secret:
     form = {"grant_type": "refresh_token", **{name: secret.reveal() for name, secret in kept.items()}}
-    with Http(base, _Nobody(tuple(kept.values())), wire, Habits()) as http:
+    with Http(base, Nobody(tuple(kept.values())), wire, Habits()) as http:
         return Secret(str(http.ask("POST", path, form=form)["access_token"]))

@@ -14,14 +14,14 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cadran.errors import SourceError
-from cadran.sources.live.auth import Renewed
+from cadran.sources.live.auth import Nobody, Renewed
 from cadran.sources.live.connection import Kind, Need
 from cadran.sources.live.http import Habits, Http
 from cadran.sources.live.secret import Secret
 from cadran.sources.live.stream import Account, Page, Stream, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from cadran.sources.live.connection import Connection
     from cadran.sources.live.stream import Record
@@ -101,7 +101,7 @@ def _flat(record: Mapping[str, Any]) -> Record:
     return {"id": record["id"], **attributes, **({"email": emails[0]} if emails else {}), **related}
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Login:
     """Asks for tokens; Outreach gives another refresh token each time, of which the one that was kept stays good."""
 
@@ -111,15 +111,6 @@ class _Login:
     refresh: Secret
     wire: Wire
 
-    def headers(self) -> Mapping[str, str]:
-        return {}
-
-    def renew(self) -> bool:
-        return False
-
-    def secrets(self) -> Sequence[Secret]:
-        return self.client, self.refresh
-
     def token(self) -> Secret:
         """A token."""
         form = {
@@ -128,7 +119,7 @@ class _Login:
             "client_secret": self.client.reveal(),
             "refresh_token": self.refresh.reveal(),
         }
-        with Http(self.base, self, self.wire, Habits()) as http:
+        with Http(self.base, Nobody((self.client, self.refresh)), self.wire, Habits()) as http:
             return Secret(http.ask("POST", "/oauth/token", form=form)["access_token"])
 
 
@@ -136,7 +127,7 @@ def _open(connection: Connection, wire: Wire) -> Account:
     settings, places = connection.settings, connection.places
     client, refresh = places["client_secret"].get(), places["refresh_token"].get()
     login = _Login(settings["base"], settings["client_id"], client, refresh, wire)
-    http = Http(settings["base"], Renewed(login.token, login.secrets()), wire, Habits())
+    http = Http(settings["base"], Renewed(login.token, (client, refresh)), wire, Habits())
     workspace = Workspace(http)
     return Account(tuple(workspace.stream(name) for name in OBJECTS), http.meter, http.close)
 

@@ -20,14 +20,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cadran.errors import SourceError
-from cadran.sources.live.auth import Renewed
+from cadran.sources.live.auth import Nobody, Renewed
 from cadran.sources.live.connection import Kind, Need
 from cadran.sources.live.http import Habits, Http, Reply
 from cadran.sources.live.secret import Secret
 from cadran.sources.live.stream import Account, Page, Stream, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from cadran.sources.live.connection import Connection
     from cadran.sources.live.stream import Record
@@ -316,28 +316,12 @@ class _Login:
             form["client_secret"] = client.reveal()
         if refresh is not None:
             form |= {"grant_type": "refresh_token", "refresh_token": refresh.reveal()}
-        with Http(self.domain, _Hidden(self.kept()), self.wire, HABITS) as http:
+        with Http(self.domain, Nobody(self.kept()), self.wire, HABITS) as http:
             body = http.ask("POST", "/services/oauth2/token", form=form)
         return Secret(body["access_token"]), body["instance_url"]
 
     def kept(self) -> tuple[Secret, ...]:
         return tuple(secret for secret in self.secrets.values() if secret is not None)
-
-
-@dataclass(frozen=True)
-class _Hidden:
-    """No credentials of its own, and others that must not be shown."""
-
-    kept: Sequence[Secret]
-
-    def headers(self) -> Mapping[str, str]:
-        return {}
-
-    def renew(self) -> bool:
-        return False
-
-    def secrets(self) -> Sequence[Secret]:
-        return self.kept
 
 
 def _open(connection: Connection, wire: Wire) -> Account:
