@@ -19,6 +19,7 @@ from cadran.insights.deal_stays import pipelines_of
 from cadran.insights.deals_record import FIELDS, deal_records, deals_record
 from cadran.insights.open_deals import open_deals, quarter_ends
 from cadran.period import Calendar
+from cadran.stats.breaks import Break
 from cadran.stats.stays import GONE, LOST, OPEN
 from cockpit import fake_workspace
 from deal_world import company
@@ -229,6 +230,10 @@ def test_quarters_end_at_midnight_of_the_company():
 
 @pytest.fixture
 def run(monkeypatch, found):
+    return runner(monkeypatch, found)
+
+
+def runner(monkeypatch, found):
     workspace = fake_workspace()
     asked = []
 
@@ -260,3 +265,52 @@ def test_the_terminal_tells_it_in_french_and_programs_get_records(run, found):
     [document] = json.loads(run("--format", "json")[0].stdout)
     assert document["n"] == len(found.deals)
     assert run("--format", "csv")[0].stdout.splitlines()[0] == ",".join(FIELDS)
+
+
+@pytest.mark.parametrize("basis", ["stages", "hand", "nothing"])
+def test_without_a_model_a_deal_has_the_share_of_its_stage_what_was_set_by_hand_or_the_share_of_all(
+    monkeypatch, found, basis
+):
+    from cadran.insights import open_deals as room
+
+    skill = replace(found.pipelines[0].skill, basis=basis)
+    monkeypatch.setattr(room, "skill_of", lambda *_: skill)
+    told = open_deals(read(**tables(n=300)))
+    chances = {deal.stage: deal.chance for deal in told.deals}
+    assert all(0 < deal.low <= deal.chance <= deal.high < 1 for deal in told.deals)
+    assert all(deal.reasons == () for deal in told.deals)
+    if basis == "stages":
+        assert chances["one"] < chances["two"] < chances["three"]
+    else:
+        assert len(set(chances.values())) == 1
+    assert (set(chances.values()) == {0.5}) == (basis == "hand")
+
+
+def test_percentages_are_shares_whether_written_40_or_as_a_fraction():
+    rows = tables(n=300)
+    for row in rows["opportunity"]:
+        row["probability"] = 0.4 if row["segment"] == "good" else None
+    by_hand = {deal.segment: deal.by_hand for deal in open_deals(read(**rows)).deals}
+    assert by_hand == {"good": 0.4, "bad": None}
+
+
+def test_an_amount_that_is_no_number_is_not_known():
+    stay = {"opportunity_id": "d", "pipeline": "P", "position": 1, "seq": 1, "stage": "a", "entered_at": "2026-01-01"}
+    change = {"id": "1", "entity_type": "opportunity", "entity_id": "d", "field": "amount", "old_value": "dix"}
+    result = read(
+        opportunity=[{"id": "d", "created_at": "2026-01-01", "pipeline": "P", "amount": "4", "amount_base": "4"}],
+        stage_interval=[stay | {"exit_to": None}],
+        field_history=[change | {"changed_at": "2026-01-15"}],
+    )
+    assert np.isnan(pipelines_of(result).stays["P"].numbers["amount"]).tolist() == [True]
+
+
+def test_the_terminal_tells_breaks_and_what_is_not_recorded(monkeypatch, found):
+    broken = Break(1, TODAY, 40, 12, 22.4, 0.99, -1.2)
+    rests = replace(found.pipelines[0], breaks=(broken,))
+    told = replace(found, pipelines=(rests,), has_stages=False, has_touches=True, without_amount=3)
+    answer, _ = runner(monkeypatch, told)("--lang", "en")
+    assert "12 of 40 deals went on from two, 22 were expected" in answer.stderr
+    assert "are not recorded: only age" in answer.stderr
+    assert "3 deals have no amount" in answer.stderr
+    assert deals_record(told)["pipelines"][0]["breaks"][0]["stage"] == "two"

@@ -93,3 +93,22 @@ def test_nine_in_ten_stays_are_over_by_then_those_still_open_included():
     assert usual[0] == 18.0
     assert np.isnan(usual[1])
     assert np.isnan(usual_days(stays, 5.0)[0])
+
+
+def test_percentages_set_by_hand_stay_where_nothing_beats_them():
+    rng = np.random.default_rng(SEED)
+    n = 700
+    began = rng.uniform(0, 700, n)
+    good = rng.random(n) < 0.5
+    # what tells wins is in the stage alone, and whoever set the percentages knew it
+    to = np.where(rng.random(n) < np.where(good, 0.95, 0.05), 2, LOST)
+    stays = Stays(("a", "b"), np.arange(n), good.astype(int), began, began, began + rng.exponential(60, n), to)
+    found = skill_of(stays, 700.0, np.array([0.05, 0.95]))
+    assert found.basis == "hand"
+    assert not found.beats_hand
+
+
+def test_only_the_newest_stays_are_learnt_from(monkeypatch):
+    stays = company(n=900)
+    monkeypatch.setattr("cadran.stats.win_hazard.MOST_STAYS", 200)
+    assert fit_win(stays, 600.0).hazard.n_stays < 200
