@@ -14,11 +14,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from cadran.canonical.mapping import load_mappings
 from cadran.config import load_project
 from cadran.jobs.build import build_project
 from cadran.jobs.start import init_project
 from cadran.jobs.sync import sync_project
+from cadran.sources.base import Tally
+from cadran.sources.sql import inspect_table, read_table
 from cadran.store.snapshot import current
+from postgres import postgres_url, run_sql  # noqa: F401 - a fixture
 
 SHARED = Path(os.environ.get("CADRAN_SHARED", Path(__file__).parent.parent.parent / "shared"))
 SEEDS = SHARED / "data" / "fivetran-seeds"
@@ -181,3 +185,45 @@ def test_items_of_subscriptions_are_worth_their_price_times_their_quantity(lande
     assert ours("SELECT source_id, (amount * quantity)::DOUBLE FROM subscription ORDER BY 1") == expected
     kept = theirs("SELECT count(*) FROM stripe.customer WHERE NOT is_deleted")
     assert ours("SELECT count(*) FROM customer WHERE NOT is_inferred") == kept
+
+
+TYPES = {"VARCHAR": "text", "DOUBLE": "double precision", "TIMESTAMP": "timestamp", "HUGEINT": "numeric"}
+
+
+def rows_by_id(url, asked, key):
+    """What a mapping asks of a database, by id; numbers as numbers, whatever type each database gives them."""
+    shape, tally = inspect_table(url, asked), Tally()
+    found = {}
+    for batch in read_table(url, asked, shape, tally):
+        for row in batch.to_pylist():
+            told = {name: cell for name, cell in row.items() if name != "_row"}
+            found[str(row[key])] = told | ({"amount": float(row["amount"])} if row.get("amount") is not None else {})
+    return found
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("name", "key"), [("hubspot_deals", "deal_id"), ("hubspot_stages", "stage_id"), ("stripe_subscriptions", "id")]
+)
+def test_a_query_that_is_shipped_asks_the_same_of_postgresql(tmp_path, postgres_url, name, key):  # noqa: F811
+    if not SEEDS.is_dir():
+        pytest.skip(f"the seeds of landed tables are not on this machine: {SEEDS}")
+    found, system = Landed(tmp_path), name.partition("_")[0]
+    run_sql(postgres_url, f"DROP SCHEMA IF EXISTS {system} CASCADE; CREATE SCHEMA {system}")
+    for (table,) in found.sql(f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{system}'"):
+        columns = found.sql(f"DESCRIBE {system}.{table}")
+        wanted = ", ".join(f'"{column[0]}" {TYPES.get(column[1], column[1])}' for column in columns)
+        run_sql(postgres_url, f"CREATE TABLE {system}.{table} ({wanted})")
+        _copy(postgres_url, f"{system}.{table}", found.sql(f"FROM {system}.{table}"))
+    found.map(name, f"fivetran_{name}", f"schema: {system}")
+    (mapping,) = load_mappings(found.root / "mappings")
+    ours = rows_by_id(postgres_url, mapping.query, key)
+    assert ours == rows_by_id(f"duckdb:///{found.path}", mapping.query, key)
+    assert ours
+
+
+def _copy(url, table, rows):
+    psycopg = pytest.importorskip("psycopg")
+    with psycopg.connect(url) as connection, connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
