@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from cadran.catalogue.approval import Approval
 from cadran.catalogue.check import check_catalogue
 from cadran.catalogue.definition import AlertRule, Board, Dimension, Target
 from shipped import CATALOGUE
@@ -178,6 +179,21 @@ def test_a_board_has_seven_kpis_or_a_reason_and_no_vanity_volume():
     assert codes(*many, boards=(board(*names, reason="the board asked for eight"),)) == []
     assert codes(replace(WIN_RATE, is_vanity=True), boards=(board("win_rate"),)) == ["vanity"]
     assert codes(WIN_RATE, boards=(board("win_rte"),)) == ["unknown_kpi"]
+
+
+def test_a_vanity_volume_stays_off_the_board_that_names_it():
+    found = replace(catalogue(replace(WIN_RATE, is_vanity=True), BOOKED), boards=(board("win_rate", "booked", "gone"),))
+    assert found.steered(found.boards[0]) == ("booked", "gone")
+
+
+def test_a_version_of_a_project_that_nobody_approved_is_told():
+    newer = replace(WIN_RATE, version="2.0", effective_from=date(2026, 7, 1), where="catalogue/a.yml:3")
+    (issue,) = [
+        each for each in checked(replace(WIN_RATE, effective_to=date(2026, 7, 1)), newer) if each.code == "not_approved"
+    ]
+    assert (issue.level, issue.params["version"]) == ("warning", "2.0")
+    approved = replace(newer, approval=Approval("RevOps", date(2026, 6, 1), "why"))
+    assert "not_approved" not in codes(replace(WIN_RATE, effective_to=date(2026, 7, 1)), approved)
 
 
 def test_a_team_answers_for_five_kpis_or_says_why_it_has_more():

@@ -108,9 +108,19 @@ def _versions(versions: Sequence[Kpi]) -> Iterator[Issue]:
             yield of_kpi(
                 second, "versions_overlap", message, "effective_from", hint, first=first.version, second=second.version
             )
+    yield from _not_approved(versions)
     for kpi in versions:
         if kpi.effective_from and kpi.effective_to and kpi.effective_from >= kpi.effective_to:
             yield of_kpi(kpi, "empty_version", "{kpi} ends before it starts to count.", "effective_to")
+
+
+def _not_approved(versions: Sequence[Kpi]) -> Iterator[Issue]:
+    """Versions that a project wrote by hand: a change is proposed, shown and approved by its owner (T-98)."""
+    message, hint = "Nobody approved version {version} of {kpi}.", "Propose it: `cadran contract propose {kpi}`."
+    for kpi in versions[1:]:
+        if kpi.approval is None and kpi.where.startswith(PROJECT):
+            found = of_kpi(kpi, "not_approved", message, "version", hint, version=kpi.version)
+            yield replace(found, level="warning")
 
 
 def _overlap(first: tuple[date | None, date | None], second: tuple[date | None, date | None]) -> bool:

@@ -398,6 +398,10 @@ class Catalogue:
         """What a KPI is called in that language; its id when it is not defined."""
         return self.kpis[name][-1].name(language) if name in self.kpis else name
 
+    def steered(self, board: Board) -> tuple[str, ...]:
+        """The KPIs of a board, in order; volumes that say nothing of results stay off it."""
+        return tuple(name for name in board.kpis if not (name in self.kpis and self.kpis[name][-1].is_vanity))
+
     def kpi(self, name: str, on: date | None = None) -> Kpi:
         """The version of a KPI that counts on a day, or its newest.
 

@@ -58,7 +58,8 @@ def report_of(  # noqa: PLR0913 - what a report is about
     period = calendar.containing(start or today, grain)
     if start is None and period.end > today:
         period = calendar.previous(period, grain)
-    names = dict.fromkeys(name for board in boards for name in board.kpis if name in view.catalogue.kpis)
+    shown = [name for board in boards for name in view.catalogue.steered(board)]
+    names = dict.fromkeys(name for name in shown if name in view.catalogue.kpis)
     lines = {name: _line(view, view.kpi(name), grain, period.start, today, tuple(where)) for name in names}
     return Report(
         company=view.project.company,

@@ -58,7 +58,7 @@ def review(project: Project, view: View, team: str, *, now: datetime, fresh: boo
     known = local_day(view.meta.known_at, project.zone)
     mine = [row for row in archive.actions(is_open=True) if row["team"] == board.id and row["due_on"] >= today]
     prepare = Prepare(view.catalogue, project.calendar, known, view.ask_all, view.drivers)
-    found = prepare.agenda(board.kpis, frozenset(row["kpi"] for row in mine))
+    found = prepare.agenda(view.catalogue.steered(board), frozenset(row["kpi"] for row in mine))
     language = project.languages[0]
     document = {
         **_returned(archive, view.catalogue, board, today, language),

@@ -100,13 +100,15 @@ def home(view: View, asked: Slice) -> Home:
     """
     filters = _filters(view, asked)
     boards = [board for board in view.catalogue.boards if board.id == asked.team] or team_boards(view.catalogue)
-    names = [name for board in boards for name in board.kpis]
+    names = [name for board in boards for name in view.catalogue.steered(board)]
     tiles = _tiles(view, asked, [view.catalogue.north_star, *names])
     readings = tuple(reading for name in dict.fromkeys(names) if name in tiles for reading in tiles[name].readings)
     return Home(
         filters=filters,
         north=tiles.get(view.catalogue.north_star),
-        boards=tuple((board, tuple(tiles[name] for name in board.kpis if name in tiles)) for board in boards),
+        boards=tuple(
+            (board, tuple(tiles[name] for name in view.catalogue.steered(board) if name in tiles)) for board in boards
+        ),
         readings=readings,
         attention=_judged(readings, "off_track") + _judged(readings, "watch"),
         unsure=_judged(readings, "cannot_tell"),
