@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cadran.canonical.settings import Settings
+from cadran.canonical.settings import settings_of
 from cadran.catalogue.load import load_catalogue
 from cadran.catalogue.locks import with_locks
 from cadran.catalogue.revision import alone
@@ -48,7 +48,7 @@ from cadran.store.shelf import FileShelf, shelf_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date
     from decimal import Decimal
     from typing import Any
 
@@ -441,22 +441,3 @@ def _locked(catalogue: Catalogue, project: Project) -> Catalogue:
     from cadran.store.archive import open_archive  # noqa: PLC0415
 
     return with_locks(catalogue, open_archive(project).locks())
-
-
-def settings_of(project: Project, known_at: datetime) -> Settings:
-    """What derivations need to know of a project.
-
-    Args:
-        project: Settings of the company.
-        known_at: Naive UTC instant up to which its tables are known.
-    """
-    return Settings(
-        known_at=known_at,
-        currency=project.currency,
-        zone=project.zone.key,
-        grace_days=project.policy.grace_days,
-        recycle_days=project.policy.recycle_days,
-        churn_dating=project.policy.churn_dating,
-        import_batch=project.policy.import_batch,
-        baseline_from=project.policy.baseline_from,
-    )

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
+    from cadran.config import Project
+
 #: Statuses that bill nothing, as billing systems write them; a trial ends by its own date.
 UNPAID_STATUSES = (
     "trial",
@@ -65,3 +67,22 @@ Keep = Callable[[str, "ir.Table"], "ir.Table"]
 def recomputed(_name: str, table: ir.Table) -> ir.Table:
     """The table itself, which every statement that rests on it computes again."""
     return table
+
+
+def settings_of(project: Project, known_at: datetime) -> Settings:
+    """What derivations need to know of a project.
+
+    Args:
+        project: Settings of the company.
+        known_at: Naive UTC instant up to which its tables are known.
+    """
+    return Settings(
+        known_at=known_at,
+        currency=project.currency,
+        zone=project.zone.key,
+        grace_days=project.policy.grace_days,
+        recycle_days=project.policy.recycle_days,
+        churn_dating=project.policy.churn_dating,
+        import_batch=project.policy.import_batch,
+        baseline_from=project.policy.baseline_from,
+    )

@@ -16,6 +16,7 @@ from cadran.canonical.evidence import decide, evidence
 from cadran.canonical.landing import Export, converted, issue, tables_of
 from cadran.canonical.mapping import bind, match, named
 from cadran.canonical.schema import empty
+from cadran.canonical.settings import settings_of
 from cadran.canonical.texts import ROW
 from cadran.catalogue.load import load_catalogue
 from cadran.engine import fragments, rollup
@@ -31,7 +32,6 @@ from cadran.store import raw
 from cadran.store.shelf import FileShelf, shelf_of
 from cadran.store.snapshot import building
 from cadran.store.warehouse import FRAGMENTS, ROLLUPS, SHAPES, SnapshotMeta
-from cadran.workspace import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
