@@ -35,6 +35,7 @@ def test_a_connection_is_made_and_told_where_its_secret_goes(project):
     found = run(project, "hubspot", "--lang", "en")
     assert found.exit_code == 0, found.output
     assert "CADRAN_HUBSPOT_TOKEN" in found.output
+    assert "crm.objects.deals.read" in found.output
     assert '[connections.hubspot]\nkind = "hubspot"' in (project.root / "cadran.toml").read_text()
     (connection,) = connections(load_project(project.root))
     assert (connection.name, connection.kind.title) == ("hubspot", "HubSpot")

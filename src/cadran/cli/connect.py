@@ -76,6 +76,8 @@ def make(name: str, kind: str | None, given: Sequence[str], keyring: bool, proje
     needed = [need for need in known[word].secrets if need.default is None]
     places = {need.name: secret_place(name, need.name, in_keyring=True) for need in needed if keyring}
     write_connection(settings, name, word, {**places, **values})
+    if known[word].grants:
+        output.note("It needs the rights: {grants}.", grants=", ".join(known[word].grants))
     for need in needed:
         about = say(need.about, {}, output.language)
         if keyring:

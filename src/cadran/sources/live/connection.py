@@ -47,6 +47,7 @@ class Kind:
         secrets: Secrets; one with a default may be missing.
         settings: Other settings.
         open: Gives the account of a connection.
+        grants: Rights that its secret needs, as the vendor names them.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Kind:
     secrets: tuple[Need, ...]
     settings: tuple[Need, ...]
     open: Callable[[Connection, Wire], Account]
+    grants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -237,4 +237,12 @@ KIND = Kind(
         Need("base", "Address of the API.", "https://api.hubapi.com"),
     ),
     open_portal,
+    (
+        *(
+            f"crm.objects.{each.kind}.read"
+            for each in OBJECTS
+            if each.kind in ("companies", "contacts", "deals", "leads")
+        ),
+        *("crm.objects.owners.read", "sales-email-read", "automation.sequences.read"),
+    ),
 )
