@@ -211,3 +211,10 @@ def test_the_api_gives_the_same_document(monkeypatch, broken):
     refused = get(create_api(Workspace(broken)), "/anomalies?kpi=open&lang=en")
     assert refused.status_code == 400
     assert "not watched" in refused.json()["message"]
+
+
+def test_the_days_after_christmas_are_no_missing_data():
+    """A company that closes until the new year has lost no export."""
+    end = dt.date(2025, 12, 29)
+    shut = company(pace=lambda day, channel: float(day < dt.date(2025, 12, 24)), end=end)
+    assert anomalies(shut, end=end).missing == ()

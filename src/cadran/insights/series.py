@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Days at the end of a quarter in which deals are hurried.
 HURRY = 7
+#: Month and day from which a year ends for most companies: days without a case say nothing of their data.
+CLOSED = (12, 24)
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def last_day_with_data(
 
     def worked(first: date, until: date) -> int:
         days = (first + timedelta(days=place) for place in range((until - first).days))
-        return sum(day.weekday() in hours.days and day not in free for day in days)
+        return sum(_is_worked(day, hours) and day not in free for day in days)
 
     before = worked(start, last + timedelta(days=1))
     # the median day, so that an import of thousands on one day does not set the pace
@@ -193,3 +195,8 @@ def last_day_with_data(
     counts = counts[-before:] if before else [0]
     pace = counts[len(counts) // 2]
     return last, float(pace * worked(last + timedelta(days=1), end))
+
+
+def _is_worked(day: date, hours: BusinessHours) -> bool:
+    """True for a working day; between Christmas and New Year, when many close, nothing is to be expected."""
+    return day.weekday() in hours.days and (day.month, day.day) < CLOSED
