@@ -110,6 +110,7 @@ def test_an_item_that_is_removed_ends_and_stripe_is_believed_when_it_says_no(rea
     fake.drop("/v1/subscriptions", "sub_0003")
     reader.read(fake.answer)
     assert reader.newest("items")["si_0003"]["_gone_at"].startswith("2026-07-03")
+    assert reader.newest("items")["si_0003"]["unit_amount"] == "2500"  # what it was worth until then
     asked = []
 
     def refused(*told):

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
+
 from cadran.errors import CadranError, Issue, SourceError
 from cadran.jobs.progress import silent
-from cadran.sources.base import Tally
-from cadran.sources.live.newest import Newest
-from cadran.sources.live.stream import Paused, Window
+from cadran.sources.base import ROW, Tally
+from cadran.sources.live.newest import Newest, key_of
+from cadran.sources.live.stream import GONE, Paused, Window
 from cadran.sources.written import dumps, loads
 from cadran.store import raw
 from cadran.store.spool import Spool, alone, read_json, write_whole
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from cadran.config import Project
     from cadran.jobs.progress import Progress
     from cadran.sources.live.connection import Connection
-    from cadran.sources.live.stream import Account, Meter, Page, Stream
+    from cadran.sources.live.stream import Account, Meter, Page, Record, Stream
     from cadran.sources.live.wire import Wire
     from cadran.store.raw import Landing
 
@@ -297,6 +299,8 @@ class _Reading:
 
     def _landed(self, stream: Stream, newest: Newest, gone: Sequence[str], about: dict[str, Any]) -> Landing:
         mapping = self.mappings[stream.name]
+        folder = self.project.state / "raw" / self.connection.name / mapping.name
+        last = _last_known(folder, stream, gone)
         info = raw.LandingInfo(
             file=f"{self.connection.name}/{stream.name}",
             mapping=mapping.name,
@@ -305,12 +309,11 @@ class _Reading:
             size=0,
             extracted_at=datetime.fromisoformat(about["as_of"] or self.run.started),
             read_at=self.wire.now(),
-            headers=newest.headers(gone),
+            headers=newest.headers(last),
             options={"kind": "stream", "stream": mapping.stream, "decimal": ".", "until": about["until"]},
         )
         tally = Tally()
-        folder = self.project.state / "raw" / self.connection.name / mapping.name
-        return raw.land(folder, info, newest.batches(tally, gone, about["until"]), tally)
+        return raw.land(folder, info, newest.batches(tally, last, about["until"]), tally)
 
     @property
     def _folder(self) -> Path:
@@ -333,6 +336,19 @@ def _gone(stream: Stream, known: set[str], found: set[str], *, is_all: bool) -> 
     place = stream.key.index(stream.whole_by)
     again = {loads(key)[place] for key in found}
     return {key for key in missing if loads(key)[place] in again}
+
+
+def _last_known(folder: Path, stream: Stream, keys: Sequence[str]) -> dict[str, Record]:
+    """Records by key as the last landing that has them told them: what is gone keeps what it was."""
+    found: dict[str, Record] = {key: {} for key in keys}
+    wanted = set(keys)
+    for landing in reversed(raw.landings(folder) if wanted else []):
+        for batch in pq.ParquetFile(landing.path).iter_batches() if wanted else ():
+            for row in batch.to_pylist():
+                if (key := key_of(row, stream)) in wanted:
+                    found[key] = {name: value for name, value in row.items() if name not in {ROW, GONE}}
+        wanted -= {key for key in wanted if found[key]}
+    return found
 
 
 def _stopped(connection: Connection, stream: str, error: CadranError) -> Issue:

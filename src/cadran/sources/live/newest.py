@@ -16,7 +16,7 @@ from cadran.sources.live.stream import GONE
 from cadran.sources.written import Written, cell, dumps, loads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cadran.sources.base import Tally
     from cadran.sources.live.stream import Record, Stream
@@ -59,23 +59,27 @@ class Newest:
         """The keys of the records, each as a JSON array."""
         return set(self._best)
 
-    def headers(self, gone: Sequence[str] = ()) -> tuple[str, ...]:
+    def headers(self, gone: Mapping[str, Record] | None = None) -> tuple[str, ...]:
         """The fields of the records, in the order in which they first appear."""
-        more = [*self._stream.key, GONE] if gone else []
+        told = (name for record in (gone or {}).values() for name in record)
+        more = [*self._stream.key, *told, GONE] if gone else []
         return tuple(dict.fromkeys((*self._headers, *more)))
 
-    def batches(self, tally: Tally, gone: Sequence[str] = (), gone_at: str = "") -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, tally: Tally, gone: Mapping[str, Record] | None = None, gone_at: str = ""
+    ) -> Iterator[pa.RecordBatch]:
         """The records as text, with `ROW`, in the order in which they were read.
 
         Args:
             tally: Counts them.
-            gone: Keys of records that are no longer there, each of which gets a row of its own.
+            gone: Records that are no longer there by key, as they were known last; each gets a row of its own.
             gone_at: When they were found to be gone.
         """
         headers = self.headers(gone)
         wanted = set(self._best.values())
         kept = (record for at, record in enumerate(self._records()) if at in wanted)
-        missing = ({**_fields(key, self._stream), GONE: gone_at} for key in sorted(gone))
+        last = sorted((gone or {}).items())
+        missing = ({**record, **_fields(key, self._stream), GONE: gone_at} for key, record in last)
         for found in (kept, missing):
             while rows := list(islice(found, BATCH_ROWS)):
                 first = tally.n_read + 1
