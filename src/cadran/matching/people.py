@@ -47,6 +47,8 @@ _COMPATIBLE = " and ".join(
     f"or (length({name}_l) = 1 or length({name}_r) = 1) and {name}_l[1] = {name}_r[1])"
     for name in ("first", "last")
 )
+#: Two addresses of free mail are near because the names are: they say nothing more.
+_OF_COMPANIES = "domain_l is not null and domain_r is not null"
 _NAMED = (
     "local_l = local_r or local_l = first_r || last_r or local_r = first_l || last_l or local_l = first_r or "
     "local_r = first_l"
@@ -81,9 +83,9 @@ OUTCOMES: dict[str, tuple[tuple[str, float, float], ...]] = {
     ),
     "email": (
         ("email_l = email_r", 0.6, 1e-5),
-        ("jaro_winkler_similarity(email_l, email_r) >= 0.96", 0.06, 5e-6),
+        (f"{_OF_COMPANIES} and jaro_winkler_similarity(email_l, email_r) >= 0.96", 0.06, 5e-6),
         ("domain_l = domain_r", 0.03, 2e-4),
-        (f"(domain_l is null or domain_r is null) and ({_NAMED})", 0.28, 2e-4),
+        (f"(domain_l is null) <> (domain_r is null) and ({_NAMED})", 0.28, 2e-4),
         ("ELSE", 0.03, 0.9997),
     ),
 }
