@@ -334,8 +334,12 @@ class View:
         """
         return propensity_of(prospects(self.catalogue, query, self._warehouse, self._context()))
 
-    def quality(self, kpis: Sequence[str] = ()) -> Quality:
+    def quality(self, kpis: Sequence[str] = (), checks: Sequence[str] = ()) -> Quality:
         """What is wrong with the data, and what that does to the figures of some KPIs: see `insights.quality`.
+
+        Args:
+            kpis: KPIs that are asked again.
+            checks: Codes of the findings whose effect is asked; empty for all.
 
         Raises:
             DefinitionError: No KPI has one of those names.
@@ -343,6 +347,7 @@ class View:
         context = self._context()
         return quality_of(
             [self.catalogue.kpi(name).id for name in kpis],
+            checks,
             context,
             lambda check: checked_rows(check, self._warehouse),
             lambda queries, changed: answers(self.catalogue, queries, self._warehouse, changed),

@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--kpi", "kpis", multiple=True, metavar="ID", help="Ask this KPI without the rows; may be repeated.")
+@click.option("--check", "checks", multiple=True, metavar="CODE", help="Ask the effect of this finding only.")
 @click.option("--effects/--no-effects", default=True, show_default=True, help="Ask what findings do to figures.")
 @folder_option
 @output_options
-def quality(kpis: Sequence[str], effects: bool, project: Path, output: Output) -> None:
+def quality(kpis: Sequence[str], checks: Sequence[str], effects: bool, project: Path, output: Output) -> None:
     """Find what is wrong with the data, and what it does to your figures; score each team."""
     from cadran.cli.show import show_records
     from cadran.jobs.quality import FIELDS, board_kpis, finding_record, measured
 
     view = opened(project, output).view()
     asked = list(kpis) or board_kpis(view) if effects else []
-    found, earlier = measured(view, asked)
+    found, earlier = measured(view, asked, checks)
     if output.form != "table":
         show_records([finding_record(each, output.language) for each in found.findings], output.form, FIELDS)
         return

@@ -116,13 +116,14 @@ class Quality:
     teams: tuple[Score, ...]
 
 
-def quality_of(kpis: Sequence[str], context: Context, rows_of: RowsOf, ask: Ask) -> Quality:
+def quality_of(kpis: Sequence[str], asked: Sequence[str], context: Context, rows_of: RowsOf, ask: Ask) -> Quality:
     """The findings and scores, and what each finding does to the last whole year of some KPIs.
 
     Merged duplicates are judged the other way round: what the figures would be had they not been merged.
 
     Args:
         kpis: KPIs that are asked again for each finding; none for none.
+        asked: Codes of the checks whose effect is asked; empty for all.
         context: What questions mean here.
         rows_of: Gives the counts and ids of a check, as `engine.quality.checked_rows`.
         ask: Answers questions in a context, as `engine.run.answers`.
@@ -135,7 +136,8 @@ def quality_of(kpis: Sequence[str], context: Context, rows_of: RowsOf, ask: Ask)
         counts, ids = rows_of(check)
         counted += counts
         if ids:
-            changed = _without(check, ids, context) if queries else None
+            is_asked = bool(queries) and (not asked or check.code in asked)
+            changed = _without(check, ids, context) if is_asked else None
             effects = None if changed is None else _effects(shown, ask(queries, changed))
             n_checked = sum(each["n_checked"] for each in counts)
             findings.append(Finding(check, len(ids), n_checked, tuple(ids[:NAMED]), effects))

@@ -37,7 +37,7 @@ class Trend:
     teams: dict[str, float | None]
 
 
-def measured(view: View, kpis: Sequence[str]) -> tuple[Quality, list[Trend]]:
+def measured(view: View, kpis: Sequence[str], checks: Sequence[str] = ()) -> tuple[Quality, list[Trend]]:
     """The quality of the data that a person reads, and the scores of earlier snapshots, oldest first.
 
     The scores are remembered, once per snapshot.
@@ -45,8 +45,9 @@ def measured(view: View, kpis: Sequence[str]) -> tuple[Quality, list[Trend]]:
     Args:
         view: What the person may read.
         kpis: KPIs whose figures are asked without the rows of each finding.
+        checks: Codes of the findings whose effect is asked; empty for all.
     """
-    found = view.quality(kpis)
+    found = view.quality(kpis, checks)
     path = view.project.state / FILE
     kept = _kept(path)
     teams = {each.team or "": each.value for each in found.teams}
