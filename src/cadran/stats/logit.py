@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Spreads that a group may have, on the logit scale, and the one it starts with.
 LEAST_SPREAD, MOST_SPREAD, FIRST_SPREAD = 0.02, 1.5, 0.5
+#: Spread that a group may have had all the same, where few cases tell of a smaller one: for the doubt about effects.
+DOUBT = 0.5
 #: Newton steps, each followed by new spreads; the last ones keep them.
 ROUNDS, LAST_ROUNDS = 14, 4
 #: Largest change of a coefficient in one step.
@@ -85,6 +87,8 @@ def fit_logit(
         if step < ROUNDS:
             told = {name: _spread(beta, inverse, part, spreads[name]) for name, part in groups.items()}
             spreads = told | dict(fixed)
+    wide = {name: max(spread, 0.0 if name in fixed else DOUBT) for name, spread in spreads.items()}
+    inverse = linalg.inv(np.asarray(inner.todense()) + np.diag(_penalty(groups, wide, n_columns)))
     root = np.asarray(linalg.cholesky((inverse + inverse.T) / 2, lower=True))
     return Logit(beta, root, spreads, float(trials.sum()))
 
