@@ -190,6 +190,11 @@ def lines(view: View, drop: Any, told: Sequence[Told]) -> list[Line]:
             f"raised {found}, tellable {knowable}, begun {drop.day}: about four decisions a week",
         ),
         Line(
+            "days from the planted fall itself to its alert",
+            float("inf") if found is None else (found - drop.day).days,
+            note="two weeks bring about eight decisions, which tell 0.55 from 0.33 to nobody",
+        ),
+        Line(
             "days from the first week of coverage under 2.5x in a segment to its alert",
             float("inf") if gap is None or started is None else (gap.day - started).days,
             None,
