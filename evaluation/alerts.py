@@ -183,11 +183,11 @@ def lines(view: View, drop: Any, told: Sequence[Told]) -> list[Line]:
         Line("false alerts per quarter", len(false) / quarters, None, 2.0, "at most", per_quarter),
         Line(
             "days from the first day on which the figures tell the planted fall, 20 to 1, to its alert",
-            float("inf") if found is None or knowable is None else (found - knowable).days,
+            float("inf") if found is None else (found - (knowable or view.whole_until)).days,
             None,
             14.0,
             "at most",
-            f"raised {found}, tellable {knowable}, begun {drop.day}: about four decisions a week",
+            f"raised {found}, tellable {knowable or 'not before the data ends'}, begun {drop.day}: about four decisions a week",
         ),
         Line(
             "days from the planted fall itself to its alert",
