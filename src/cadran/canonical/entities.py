@@ -8,6 +8,8 @@ which is what periods are cut on. Derived tables are functions of the landed one
 
 from __future__ import annotations
 
+import functools
+
 from cadran.canonical.columns import COMMON, DIMENSIONS, Column, Entity, columns, day_of
 from cadran.canonical.derived import DERIVED, PUBLISHED_EXTRAS
 from cadran.errors import QueryError, did_you_mean
@@ -250,6 +252,7 @@ def entity(name: str) -> Entity:
     raise QueryError("No entity is named {name}.", hint=hint, name=name, near=near)
 
 
+@functools.cache
 def published_columns(name: str) -> tuple[Column, ...]:
     """Every column that the published table of that entity has, extras included."""
     found = {c.name: c for c in entity(name).all_columns}

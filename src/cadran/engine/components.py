@@ -141,7 +141,8 @@ class Components:
             return
         codes, segments = coded(table, dim_names(curve.group))
         ended = numbers(table[ENDED].cast("int8"))[0] != 0
-        columns = (numbers(table[VALUE])[0], ended, numbers(table[N])[0])
+        n = numbers(table[N])[0] if N in table.column_names else np.ones(table.num_rows, dtype=np.int64)
+        columns = (numbers(table[VALUE])[0], ended, n)
         found = curves_of(placed(table[PERIOD], self._places), codes, segments, columns)
         self._curves[curve.group, curve.part] = found
         self._present[curve.group, curve.part] = found.present()

@@ -166,7 +166,12 @@ class Frame:
     def _photos(self, fused: Fused) -> tuple[pa.Table, dict[str, str]]:
         texts = dict.fromkeys(slot[0].photo for slots in fused.groups.values() for slot in slots)
         names = {text: f"d{place}" for place, text in enumerate(texts)}
-        return self.statement(fused.photos(names)), names
+        sql = fused.photos(names)
+        # whatever is asked, and by whom, photographs were taken on the same days
+        if (remembered := getattr(self.warehouse, "remembered", None)) is None:
+            return self.statement(sql), names
+        self.statements.append(sql)
+        return remembered(sql), names
 
     def statement(self, sql: str) -> pa.Table:
         """The rows of a statement."""

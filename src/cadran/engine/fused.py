@@ -8,6 +8,7 @@ answers.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cadran.catalogue.definition import Kpi
+    from cadran.catalogue.syntax import Tree
     from cadran.engine.aggregate import Slot
     from cadran.engine.compile import Planner
     from cadran.engine.parts import Group, Part
@@ -108,7 +110,7 @@ class Fused:
         return self._grouped(row, shown, more, where), names
 
     def curve(self, part: Part) -> str:
-        """The statement of the durations of a ``survival`` part."""
+        """The statement of the durations of a ``survival`` part: of every case by itself where `is_coded`."""
         measure, row = part.measure, Row(self)
         value = FRAGMENTS.of(measure.entity, measure.expr).sql
         ended = FRAGMENTS.of(measure.entity, measure.event).sql if measure.event else "TRUE"
@@ -117,7 +119,18 @@ class Fused:
             ENDED: f"COALESCE({ended}, FALSE)",
         }
         where = [row.of(part) or "TRUE", f"{VALUE} IS NOT NULL"]
+        if self.is_coded:
+            # hardly two durations are the same: grouping by them would give each row once for each breakdown
+            head = [PERIOD, VALUE, ENDED, *(f"g{place} AS p_d{place}" for place in range(len(self.dims)))]
+            return f"SELECT {', '.join(head)}\nFROM (\n{self._rows(row, where)}\n)\nORDER BY {VALUE}"
         return self._grouped(row, {N: "COUNT(*)"}, [VALUE, ENDED], where)
+
+    @property
+    def is_coded(self) -> bool:
+        """True when the table has a code for each value of every dimension that is asked for."""
+        known = self.planner.catalogue.dimensions
+        columns = (known[name].columns.get(self.first.entity) for name in self.dims if name in known)
+        return bool(self.shape.rows) and all(column in self.shape.values for column in columns)
 
     def photos(self, names: Mapping[str, str]) -> str:
         """The statement of the last day of each period with rows, whoever asks."""
@@ -273,12 +286,16 @@ class Fused:
                 raise no_dimension(self.kpi, name)
         return {name: f'{ROW}."{known[name][entity]}"' for name in self.dims}
 
-    def _predicates(self) -> list[str]:
-        planner, entity = self.planner, self.first.entity
-        names = columns_of(planner.catalogue, entity)
+    @functools.cached_property
+    def filters(self) -> list[Tree]:
+        """What the question and the person's scope keep, in the names of dimensions and columns."""
+        planner = self.planner
         texts = (*planner.query.where, *planner.context.scope)
-        trees = [predicate(text, planner.catalogue, entity, self.kpi.id) for text in texts]
-        return [f"({FRAGMENTS.of_tree(entity, tree, names).sql})" for tree in trees]
+        return [predicate(text, planner.catalogue, self.first.entity, self.kpi.id) for text in texts]
+
+    def _predicates(self) -> list[str]:
+        names = columns_of(self.planner.catalogue, self.first.entity)
+        return [f"({FRAGMENTS.of_tree(self.first.entity, tree, names).sql})" for tree in self.filters]
 
 
 @dataclass
@@ -393,11 +410,11 @@ def day(value: date) -> str:
 
 
 def split(fused: Fused, table: pa.Table, names: Mapping[Slot, str]) -> Iterator[tuple[Scan, pa.Table]]:
-    """The rows of each group, with the columns that a scan of its own would have."""
+    """The rows of each group, or all where none are told apart, with the columns that a scan of its own has."""
     dims = fused.dims
     for group, slots in fused.groups.items():
         rows = table
-        if len(fused.groups) > 1:
+        if len(fused.groups) > 1 and SET in table.column_names:
             rows = table.take(indices(numbers(table[SET])[0] == fused.mask(group)))
         columns = {f"p_d{dims.index(name)}": new for name, new in zip(group.dims, dim_names(group), strict=True)}
         rows = rows.rename_columns([columns.get(name, name) for name in rows.column_names])

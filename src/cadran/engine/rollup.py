@@ -28,7 +28,6 @@ from cadran.engine.compile import PERIOD, Planner
 from cadran.engine.fragments import ROW, bound_tree, plain_text
 from cadran.engine.fused import SET, Fused, Row, day, shown_sum
 from cadran.engine.parts import dims_of
-from cadran.engine.predicate import predicate
 from cadran.engine.query import Context, KpiQuery
 from cadran.engine.span import Known, Span
 from cadran.period import Calendar, Period
@@ -290,8 +289,7 @@ def _way(
 def _filters(fused: Fused, rollup: Rollup) -> tuple[set[str], list[str]] | None:
     """The dimensions that a question filters by, and its predicates on a rollup; None when they need rows."""
     planner, entity = fused.planner, fused.first.entity
-    texts = (*planner.query.where, *planner.context.scope)
-    if not texts:
+    if not fused.filters:
         return set(), []
     types = {column.name: column.type for column in published_columns(entity)}
     codes: dict[str, str] = {}
@@ -302,8 +300,7 @@ def _filters(fused: Fused, rollup: Rollup) -> tuple[set[str], list[str]] | None:
             for each in (name, column):
                 codes[each], dims[each] = f"g{place}", name
     found, asked = [], set()
-    for text in texts:
-        tree = predicate(text, planner.catalogue, entity, fused.kpi.id)
+    for tree in fused.filters:
         names = set(column_names(tree))
         plain = plain_text(bound_tree(tree, codes)) if names <= codes.keys() else ""
         if not plain:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,6 +32,8 @@ ROLLUPS = "_rollups"
 SHAPES = "_shapes"
 #: Table of what the engine compiled of the catalogue at the build; likewise.
 FRAGMENTS = "_fragments"
+#: Statements whose rows are kept in memory: those of few rows that many questions share.
+MOST_REMEMBERED = 256
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class DuckDBWarehouse:
         self.rollups: tuple[dict[str, Any], ...] = self.kept(ROLLUPS)
         self.shapes: tuple[dict[str, Any], ...] = self.kept(SHAPES)
         self._statements: dict[object, str] = {}
+        self._remembered: OrderedDict[str, pa.Table] = OrderedDict()
         self._lock = threading.Lock()
 
     def sql(self, expression: ir.Table) -> str:
@@ -145,6 +149,18 @@ class DuckDBWarehouse:
             ) from error
         finally:
             cursor.close()
+
+    def remembered(self, sql: str) -> pa.Table:
+        """The rows of a statement that is asked over and over: nothing of a snapshot ever changes."""
+        with self._lock:
+            found = self._remembered.get(sql)
+        if found is None:
+            found = self.execute(sql)
+            with self._lock:
+                self._remembered[sql] = found
+                while len(self._remembered) > MOST_REMEMBERED:
+                    self._remembered.popitem(last=False)
+        return found
 
     def issues(self, entities: frozenset[str] = frozenset()) -> tuple[Issue, ...]:
         """Findings of the build about these entities, or all findings when none is named."""
