@@ -187,7 +187,7 @@ def lines(view: View, drop: Any, told: Sequence[Told]) -> list[Line]:
             None,
             14.0,
             "at most",
-            f"raised {found}, tellable {knowable or 'not before the data ends'}, begun {drop.day}: four decisions a week",
+            f"raised {found}, tellable {knowable or 'not before the data ends'}, begun {drop.day}: four cases a week",
         ),
         Line(
             "days from the planted fall itself to its alert",
