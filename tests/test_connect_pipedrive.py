@@ -125,7 +125,7 @@ def test_changes_stop_at_their_budget_and_go_on_the_next_day(project, monkeypatc
         outcomes.append(changes.outcome)
         calls.append(sum("changelog" in path for path in crm.asked))
         clock.at += timedelta(days=1)
-    assert (outcomes[0], outcomes[-1]) == ("paused", "read")
+    assert (outcomes[0], outcomes[-1]) == ("paused", "complete")
     assert max(calls) * 20 <= 140  # a deal that was begun is ended
     found = tables(project, "pipedrive")["pipedrive_live_deal_changes"]
     assert place(project, "pipedrive", "deal_changes")["since"]

@@ -132,7 +132,7 @@ def test_hubspot_reads_a_server_of_others(project, monkeypatch, tmp_path):
         first = read()
         clock.at = datetime(2026, 1, 11, tzinfo=UTC)
         second = read()
-    assert (first.outcome, first.landed, second.outcome) == ("read", 250, "read")
+    assert (first.outcome, first.landed, second.outcome) == ("complete", 250, "complete")
     late = [d for d in deals_of(249) if "2026-01-07T23:50:00Z" <= d["updated"] < "2026-01-11T00:00:00Z"]
     assert second.rows == len(late) + 1  # and the bin
     rows = tables(project, "hubspot")["hubspot_live_deals"]

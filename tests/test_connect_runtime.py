@@ -51,7 +51,7 @@ def http(toy, clock, **habits):
 def test_the_first_read_is_whole_and_the_next_one_holds_changes_only(project, read):
     toy, clock = Toy({n: deal(n) for n in range(1, 6)}), Clock()
     run = read(toy, clock)
-    assert [(s.stream, s.outcome, s.pages, s.rows, s.landed) for s in run.streams] == [("deals", "read", 3, 5, 5)]
+    assert [(s.stream, s.outcome, s.pages, s.rows, s.landed) for s in run.streams] == [("deals", "complete", 3, 5, 5)]
     clock.at += timedelta(days=1)
     toy.deals[2] = deal(2, changed="2026-07-02T09:30:00Z", amount=99)
     toy.deals[9] = deal(9, changed="2026-07-02T08:55:00Z")  # written before the first read ended, listed after it
@@ -178,7 +178,7 @@ def test_failures_that_pass_are_waited_out_and_counted(project, read):
     clock = Clock()
     run = read(Toy({1: deal(1)}, faults=[late, 502, cut, silent, 429, dated]), clock)
     cost = run.streams[0].cost
-    assert (run.streams[0].outcome, cost["requests"], cost["retried"], cost["throttled"]) == ("read", 7, 6, 2)
+    assert (run.streams[0].outcome, cost["requests"], cost["retried"], cost["throttled"]) == ("complete", 7, 6, 2)
     assert clock.waits[0] == 7
     assert sum(clock.waits) == pytest.approx(cost["waited"], abs=0.1)
     assert [row["id"] for row in rows_of(project)[0]] == ["1"]
@@ -191,7 +191,7 @@ def test_requests_are_bounded_and_nothing_is_landed(project, read):
     assert [(issue.code, issue.where) for issue in run.issues] == [("connection_stopped", "toy/deals")]
     assert rows_of(project) == []
     toy.faults.clear()
-    assert read(toy, clock).streams[0].outcome == "read"
+    assert read(toy, clock).streams[0].outcome == "complete"
 
 
 def test_a_refusal_is_not_asked_again(project, read):

@@ -431,7 +431,8 @@ def test_files_in_canonical_words_need_no_mapping(shipped, file, text, entity, c
 
 
 def test_every_landed_entity_can_be_read_from_a_file_in_canonical_words(shipped):
-    landed = {f"cadran_{name}" for name, entity in ENTITIES.items() if not entity.derived}
+    # what belongs together is decided by people, line by line, and read from no export
+    landed = {f"cadran_{name}" for name, entity in ENTITIES.items() if not entity.derived and name != "identity_link"}
     assert landed <= {mapping.name for mapping in shipped}
 
 

@@ -50,7 +50,7 @@ class StreamRun:
 
     Attributes:
         stream: Its name.
-        outcome: ``read``, ``paused``, ``refused`` or ``stopped``.
+        outcome: ``complete``, ``paused``, ``refused`` or ``stopped``.
         since: Start of the window, or empty for everything.
         until: End of the window.
         pages: Pages kept, those of a read that was cut before included.
@@ -64,7 +64,7 @@ class StreamRun:
     """
 
     stream: str
-    outcome: str = "read"
+    outcome: str = "complete"
     since: str = ""
     until: str = ""
     pages: int = 0
@@ -188,7 +188,7 @@ class _Reading:
             self.run.streams.append(told)
             if not self._one(stream, told, account.meter):
                 return
-            if told.outcome in {"read", "paused"}:
+            if told.outcome in {"complete", "paused"}:
                 ready.append((stream, told))
         for stream, told in ready:
             self._land(stream, told)
