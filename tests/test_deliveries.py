@@ -85,9 +85,9 @@ class TestMessage:
 
 @pytest.mark.slow
 class TestSlack:
-    def history(self, url):
+    def history(self, url, name="revenue-alerts"):
         client = WebClient(token=TOKEN, base_url=url + "/api/")
-        place = next(c["id"] for c in client.conversations_list()["channels"] if c["name"] == "revenue-alerts")
+        place = next(c["id"] for c in client.conversations_list()["channels"] if c["name"] == name)
         return place, client.conversations_history(channel=place, limit=100)["messages"]
 
     def test_a_bot_posts_blocks_that_arrive_as_they_were_sent(self, slack_url):  # noqa: F811
@@ -108,9 +108,12 @@ class TestSlack:
         assert [b["type"] for b in newest["blocks"]].count("image") == 1
 
     def test_a_webhook_takes_it(self, slack_url):  # noqa: F811
-        _, before = self.history(slack_url)
+        # the webhook that the stand-in has from the start posts into its first channel
+        _, before = self.history(slack_url, "general")
         send_by_webhook(message("hook"), slack_url + "/services/T000000001/B000000001/X000000001")
-        assert len(self.history(slack_url)[1]) == len(before) + 1
+        after = self.history(slack_url, "general")[1]
+        assert len(after) == len(before) + 1
+        assert max(after, key=lambda m: float(m["ts"]))["blocks"] == blocks_of(message("hook"))
 
     def test_what_slack_refuses_for_good_is_permanent(self, slack_url):  # noqa: F811
         with pytest.raises(DeliveryError, match="channel_not_found") as refused:
