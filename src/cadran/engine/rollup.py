@@ -170,7 +170,11 @@ def _written(run: Callable[[str], Any], each: Rollup) -> Rollup:
         run(f'CREATE OR REPLACE TABLE "{each.name}" AS SELECT * FROM "{days}" LIMIT 0')
         run(f'INSERT INTO "{each.name}" SELECT {", ".join(head)} FROM "{days}" GROUP BY ALL ORDER BY {SET}, 1')
     else:
-        run(f'CREATE OR REPLACE TABLE "{each.name}" AS {rows} ORDER BY {SET}, {DAY}')
+        # sums of whole numbers are kept in eight bytes: DuckDB takes twenty times as long to read its packed sixteen
+        wide = [name for name, kind, *_ in run(f"DESCRIBE {rows}").fetchall() if kind == "HUGEINT"]
+        narrow = ", ".join(f"CAST({name} AS BIGINT) AS {name}" for name in wide)
+        kept = f"* REPLACE ({narrow})" if wide else "*"
+        run(f'CREATE OR REPLACE TABLE "{each.name}" AS SELECT {kept} FROM ({rows}) ORDER BY {SET}, {DAY}')
     sizes = run(f'SELECT {SET}, COUNT(*) FROM "{each.name}" GROUP BY ALL ORDER BY ALL').fetchall()
     [(total,)] = run(f'SELECT COUNT(*) FROM "{each.entity}"').fetchall()
     return replace(each, sizes=[(int(mask), n) for mask, n in sizes], rows=total)
