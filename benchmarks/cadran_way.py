@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from benchmarks.scale import CURRENCY, END, START, ZONE
-from benchmarks.snapshot import SETTINGS
+from benchmarks.scale import CURRENCY, END, SETTINGS, START, ZONE
 from benchmarks.work import ALL, BREAKDOWNS, BY_STAGE, CELLS, NONE, SERIES, stage_series
 from cadran.engine.query import Context, KpiQuery
 from cadran.engine.run import answers

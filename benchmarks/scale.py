@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from cadran.canonical.settings import Settings
+
 SEED = 20_260_701
 ZONE, CURRENCY = "Europe/Paris", "EUR"
 #: The whole of 30 June 2026 in Paris is known, as naive UTC.
 KNOWN_AT = datetime(2026, 6, 30, 22)  # noqa: DTZ001 - canonical instants are naive UTC
+SETTINGS = Settings(known_at=KNOWN_AT, currency=CURRENCY, zone=ZONE)
 BUILT_AT = datetime(2026, 7, 1, 4, tzinfo=UTC)
 FIRST, START, END = date(2023, 7, 1), date(2024, 7, 1), date(2026, 7, 1)
 #: Days of which deals are made up: three years, of which the dashboard shows the last two.

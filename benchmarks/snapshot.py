@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from benchmarks.generate import generate
-from benchmarks.scale import BUILT_AT, CURRENCY, KNOWN_AT, ZONE
+from benchmarks.scale import BUILT_AT, CURRENCY, KNOWN_AT, SETTINGS, ZONE
 from cadran.canonical import derive
 from cadran.canonical.calendars import HoursFrom, working_minutes
 from cadran.canonical.entities import ENTITIES, published_columns
-from cadran.canonical.settings import Settings
 from cadran.catalogue.load import load_catalogue
 from cadran.config import BusinessHours
 from cadran.engine import fragments, rollup
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from benchmarks.scale import Scale
     from cadran.store.snapshot import SnapshotWriter
 
-SETTINGS = Settings(known_at=KNOWN_AT, currency=CURRENCY, zone=ZONE)
 #: What a build may use of the machine; more spills to disk.
 MEMORY = "8GB"
 #: Seconds from which a table is told.

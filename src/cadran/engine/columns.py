@@ -21,6 +21,7 @@ from cadran.engine.assemble import number
 from cadran.engine.components import Components, Found
 from cadran.engine.figures import Block, Figures
 from cadran.engine.parts import group_of, mode_of, parts_of
+from cadran.engine.sheet import arrow_of, arrow_texts
 from cadran.engine.vector import evaluate_all, true_of_all
 
 if TYPE_CHECKING:
@@ -340,13 +341,16 @@ def _table(cells: Cells, special: Callable[[Cells], Array | None]) -> pa.Table:
     values = (cells.values() if found is None else found).reshape(-1)
     periods, segments = cells.shape
     starts = np.array([cells.assembler.period(place)[0].start for place in cells.places], dtype="datetime64[D]")
-    names = pa.DictionaryArray.from_arrays(np.zeros(len(values), dtype=np.int32), [cells.kpi.id])
-    columns: dict[str, Any] = {"kpi": names.cast("string"), "start": pa.array(np.repeat(starts, segments))}
-    codes = np.tile(np.arange(segments, dtype=np.int32), periods)
+    days = np.repeat(starts.astype(np.int32), segments)
+    columns: dict[str, Any] = {
+        "kpi": arrow_texts([cells.kpi.id]).take(arrow_of(np.zeros(len(values), dtype=np.int32), pa.int32())),
+        "start": arrow_of(days, pa.date32()),
+    }
+    codes = arrow_of(np.tile(np.arange(segments, dtype=np.int32), periods), pa.int32())
     for place, name in enumerate(cells.dims):
-        words = pa.array([segment[place] for segment in cells.segments], pa.string())
-        columns[name] = words.take(pa.array(codes))
-    return pa.table(columns | {"value": pa.array(values, pa.float64(), from_pandas=True)})
+        words = arrow_texts([segment[place] for segment in cells.segments])
+        columns[name] = words.take(codes)
+    return pa.table(columns | {"value": arrow_of(values.astype(np.float64), pa.float64())})
 
 
 def _table_of(figures: Sequence[Any]) -> pa.Table:

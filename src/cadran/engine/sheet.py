@@ -142,8 +142,29 @@ def numbers(array: pa.ChunkedArray) -> tuple[np.ndarray[Any, Any], np.ndarray[An
 
 def indices(chosen: np.ndarray[Any, Any]) -> pa.Array:
     """The places of rows that are True, for `pyarrow.Table.take`."""
-    found = np.flatnonzero(chosen).astype(np.int64)
-    return pa.Array.from_buffers(pa.int64(), len(found), [None, pa.py_buffer(found)])
+    return arrow_of(np.flatnonzero(chosen).astype(np.int64), pa.int64())
+
+
+def arrow_of(values: np.ndarray[Any, Any], kind: pa.DataType) -> pa.Array:
+    """Numbers as an Arrow array without a copy; NaN is null. Arrow's own way loads pandas, as above.
+
+    Args:
+        values: Shape (n,): numbers as wide as those of `kind`.
+        kind: Type of the array.
+    """
+    valid = None
+    if pa.types.is_floating(kind) and np.isnan(values).any():
+        valid = pa.py_buffer(np.packbits(~np.isnan(values), bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def arrow_texts(texts: Sequence[str | None]) -> pa.Array:
+    """Texts as an Arrow array; None is null. For pandas, see `arrow_of`."""
+    encoded = [(text or "").encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)]).astype(np.int32)
+    valid = np.packbits([text is not None for text in texts], bitorder="little")
+    buffers = [pa.py_buffer(valid), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
 
 
 def _one(array: pa.ChunkedArray | pa.Array) -> pa.Array:

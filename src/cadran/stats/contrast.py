@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from scipy import special
+from cadran.stats.intervals import normal_quantile, student_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,8 +66,8 @@ def certainty(estimate: Estimate, *, level: float = 0.95) -> float:
     side = estimate.value - estimate.low if estimate.value > 0 else estimate.high - estimate.value
     if side <= 0:
         return 1.0 if estimate.value else 0.0
-    z = abs(estimate.value) / side * float(special.ndtri(0.5 + level / 2))
-    return float(2 * special.ndtr(z) - 1)
+    z = abs(estimate.value) / side * normal_quantile(level)
+    return math.erf(z / math.sqrt(2))
 
 
 def rank_certainty(change: float, past: Sequence[float]) -> float:
@@ -112,5 +112,5 @@ def series_mean(values: Sequence[float], *, level: float = 0.95) -> Estimate | N
     effective = max(n * (1 - likeness) / (1 + likeness), 2.0)
     # the spread of values that resemble each other is too small as well
     variance = squares / n * effective / (effective - 1)
-    half = float(special.stdtrit(effective - 1, 0.5 + level / 2)) * math.sqrt(variance / effective)
+    half = student_quantile(effective - 1, level) * math.sqrt(variance / effective)
     return Estimate(mean, mean - half, mean + half)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import special
-
 
 @dataclass(frozen=True)
 class Interval:
@@ -101,7 +99,7 @@ def mean_interval(n: int, total: float, squares: float, *, level: float = 0.95) 
         return None
     mean = total / n
     variance = max(squares - n * mean * mean, 0.0) / (n - 1)
-    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(variance / n)
+    half = student_quantile(n - 1, level) * math.sqrt(variance / n)
     return Interval(mean - half, mean + half, level)
 
 
@@ -129,7 +127,7 @@ def ratio_interval(  # noqa: PLR0913 - the six sums of the delta method
         return None
     ratio = x / y
     residual = max(xx - 2 * ratio * xy + ratio * ratio * yy, 0.0) / (n - 1)
-    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * math.sqrt(n * residual) / abs(y)
+    half = student_quantile(n - 1, level) * math.sqrt(n * residual) / abs(y)
     return Interval(ratio - half, ratio + half, level)
 
 
@@ -154,4 +152,13 @@ def cases_to_tell(rate: float, target: float, *, level: float = 0.95) -> int | N
 
 def normal_quantile(level: float) -> float:
     """Half-width, in standard errors, of a two-sided normal interval of that coverage."""
+    from scipy import special  # noqa: PLC0415 - takes a while to load, and answers without intervals do without
+
     return float(special.ndtri(0.5 + level / 2))
+
+
+def student_quantile(freedom: float, level: float) -> float:
+    """Half-width, in standard errors, of a two-sided interval of that coverage by Student's law."""
+    from scipy import special  # noqa: PLC0415 - as above
+
+    return float(special.stdtrit(freedom, 0.5 + level / 2))
