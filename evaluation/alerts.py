@@ -7,6 +7,7 @@ An alert is true where a threshold was really passed or where the planted fall e
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -146,8 +147,6 @@ def is_drop(told: Told, drop: Any) -> bool:
 
 def tellable(view: View, drop: Any) -> date | None:
     """First Monday on which somebody who knows where to look, and both rates, could be sure of the fall: 20 to 1."""
-    import math  # noqa: PLC0415
-
     before = drop.before.numerator / drop.before.denominator
     after = drop.after.numerator / drop.after.denominator
     where = (f"segment = '{drop.segment}'", f"stage = '{drop.stage}'")

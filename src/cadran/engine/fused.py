@@ -88,8 +88,7 @@ class Fused:
 
     def mask(self, group: Group) -> int:
         """The value of `SET` in the rows of a group."""
-        names = self.dims
-        return sum(1 << (len(names) - 1 - place) for place, name in enumerate(names) if name not in group.dims)
+        return mask_of(self.dims, group.dims)
 
     def scan(self, photos: Sequence[date] | None = None) -> tuple[str, dict[Slot, str]]:
         """The statement of all sums and counts, and the column of each.
@@ -100,13 +99,12 @@ class Fused:
         found = dict.fromkeys(slot for slots in self.groups.values() for slot in slots if slot[2] not in CURVES)
         names = {slot: f"c{place}" for place, slot in enumerate(found)}
         row = Row(self)
-        sums = {name: row.component(slot) for slot, name in names.items()}
+        sums = {slot: row.component(slot) for slot in names}
         more = [DAY] if self.first.mode == "photo" else []
         where = self._photo_days(photos)
         if together := self._together(found):
-            again = {name: shown_sum(slot, f"SUM({name})") for slot, name in names.items()}
-            return self._in_two_steps(row, (sums, again), more, where, together), names
-        shown = {name: shown_sum(slot, sums[name]) for slot, name in names.items()}
+            return self._in_two_steps(self._rows(row, where), names, sums, more, together), names
+        shown = {name: shown_sum(slot, sums[slot]) for slot, name in names.items()}
         return self._grouped(row, shown, more, where), names
 
     def curve(self, part: Part) -> str:
@@ -202,10 +200,10 @@ class Fused:
 
     def _in_two_steps(
         self,
-        row: Row,
-        sums: tuple[Mapping[str, str], Mapping[str, str]],
+        rows: str,
+        names: Mapping[Slot, str],
+        sums: Mapping[Slot, str],
         more: Sequence[str],
-        where: Sequence[str],
         together: Sequence[str],
     ) -> str:
         codes, keys = self._codes(), [PERIOD, *more]
@@ -213,26 +211,20 @@ class Fused:
         apart = [group for group in self.groups if group not in inside]
         fine = [codes[name] for name in together]
         sets = [[*keys, *fine], *([*keys, *(codes[name] for name in group.dims)] for group in apart)]
-        told = f"GROUPING_ID({', '.join(codes.values())})"
-        head = [*keys, *codes.values(), f"{told} AS {SET}", *(f"{text} AS {name}" for name, text in sums[0].items())]
-        first = f"SELECT {', '.join(head)}\nFROM (\n{self._rows(row, where)}\n)\nGROUP BY {_sets(sets)}"
-        whole = sum(1 << (len(codes) - 1 - place) for place, name in enumerate(codes) if name not in together)
-        of_fine = [
-            sum(1 << (len(fine) - 1 - place) for place, name in enumerate(together) if name not in group.dims)
-            for group in inside
-        ]
-        own = " ".join(f"WHEN {mask} THEN {self.mask(g)}" for mask, g in zip(of_fine, inside, strict=True))
-        labels = list(enumerate(self._labels()))
-        dims = [f"{text if f'g{place}' in fine else 'NULL'} AS p_d{place}" for place, text in labels]
-        second = [*keys, *dims, f"CASE GROUPING_ID({', '.join(fine)}) {own} END AS {SET}"]
-        second += [f"{text} AS {name}" for name, text in sums[1].items()]
+        head = [*keys, *codes.values(), f"GROUPING_ID({', '.join(codes.values())}) AS {SET}"]
+        head += [f"{sums[slot]} AS {name}" for slot, name in names.items()]
+        first = f"SELECT {', '.join(head)}\nFROM (\n{rows}\n)\nGROUP BY {_sets(sets)}"
+        whole, labels = mask_of(self.dims, together), list(enumerate(self._labels()))
+        own = " ".join(f"WHEN {mask_of(together, group.dims)} THEN {self.mask(group)}" for group in inside)
+        second = [*keys, *(f"{text if f'g{place}' in fine else 'NULL'} AS p_d{place}" for place, text in labels)]
+        second += [f"CASE GROUPING_ID({', '.join(fine)}) {own} END AS {SET}"]
+        second += [f"{shown_sum(slot, f'SUM({name})')} AS {name}" for slot, name in names.items()]
         inner = [[*keys, *(codes[name] for name in group.dims)] for group in inside]
         text = f"SELECT {', '.join(second)}\nFROM p_fine WHERE {SET} = {whole}\nGROUP BY {_sets(inner)}"
         if apart:
-            dims = [f"{text} AS p_d{place}" for place, text in labels]
-            shown = (f"{text.replace(f'SUM({name})', name)} AS {name}" for name, text in sums[1].items())
-            rest = ", ".join([*keys, *dims, SET, *shown])
-            text += f"\nUNION ALL BY NAME\nSELECT {rest}\nFROM p_fine WHERE {SET} <> {whole}"
+            rest = [*keys, *(f"{label} AS p_d{place}" for place, label in labels), SET]
+            rest += [f"{shown_sum(slot, name)} AS {name}" for slot, name in names.items()]
+            text += f"\nUNION ALL BY NAME\nSELECT {', '.join(rest)}\nFROM p_fine WHERE {SET} <> {whole}"
         return f"WITH p_fine AS MATERIALIZED (\n{first}\n)\n{text}"
 
     def _codes(self) -> dict[str, str]:
@@ -356,6 +348,8 @@ class Row:
         if name in ("matched", "cohort", "missing"):
             texts = {"matched": self.of, "cohort": lambda p: self.of(p, ripe=False), "missing": self.missing}
             return f"COUNT(*){self._filter(texts[name](part))}"
+        if name == "squares":
+            return self._product(part, part)
         value = FRAGMENTS.of(part.measure.entity, part.measure.expr)
         column, counts = self._column(value.sql), self._filter(self.of(part))
         double = f"CAST({column} AS DOUBLE)"
@@ -363,8 +357,6 @@ class Row:
             # whole numbers of the last digit, as in `aggregate`, are summed faster than decimals
             whole = self._column(f"CAST(FLOOR(({value.sql}) * {UNITS} + 0.5) AS BIGINT)")
             return f"CAST(SUM({whole}){counts} AS DECIMAL(32, 0)) * CAST(0.000001 AS DECIMAL(6, 6))"
-        if name == "squares":
-            return self._product(part, part)
         return {
             "sum": f"SUM({column})",
             "known": f"COUNT({column})",
@@ -393,6 +385,11 @@ class Row:
 
     def _filter(self, text: str) -> str:
         return f" FILTER (WHERE {self._column(text)})" if text else ""
+
+
+def mask_of(names: Sequence[str], kept: Container[str]) -> int:
+    """What ``GROUPING_ID`` of these names gives in the rows grouped by some: a bit is set for each that is not kept."""
+    return sum(1 << (len(names) - 1 - place) for place, name in enumerate(names) if name not in kept)
 
 
 def shown_sum(slot: Slot, text: str) -> str:

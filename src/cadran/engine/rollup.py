@@ -26,7 +26,7 @@ from cadran.catalogue.expression import column_names
 from cadran.engine.aggregate import ADDITIVE, DAY
 from cadran.engine.compile import PERIOD, Planner
 from cadran.engine.fragments import ROW, bound_tree, plain_text
-from cadran.engine.fused import SET, Fused, Row, day, shown_sum
+from cadran.engine.fused import SET, Fused, Row, day, mask_of, shown_sum
 from cadran.engine.parts import dims_of
 from cadran.engine.query import Context, KpiQuery
 from cadran.engine.span import Known, Span
@@ -101,11 +101,7 @@ class Rollup:
         """
         wanted = set(dims)
         fits = [each for each in self.sets if wanted == set(each) or (not exact and wanted < set(each))]
-        masks = [
-            sum(1 << (len(self.dims) - 1 - place) for place, name in enumerate(self.dims) if name not in each)
-            for each in fits
-        ]
-        return min(masks, key=self.size, default=None)
+        return min((mask_of(self.dims, each) for each in fits), key=self.size, default=None)
 
 
 def rollups(catalogue: Catalogue) -> list[Rollup]:
