@@ -24,7 +24,7 @@ from cadran.sources.live.secret import Secret, hidden
 from cadran.sources.live.stream import Stream
 from cadran.sources.written import dumps
 from cadran.store.shelf import shelf_of
-from cadran.store.spool import Spool, alone
+from cadran.store.spool import Spool, reading_alone
 from live import START, TOKEN, TOY, Clock, Killed, Toy, deal, rows_of, toy_project
 
 KINDS = {"toy": TOY}
@@ -323,7 +323,10 @@ def test_a_run_leaves_a_manifest(project, read):
 
 
 def test_one_process_at_a_time_reads_a_connection(project, read):
-    with alone(project.state / "connections" / "toy" / "lock"), pytest.raises(StoreError, match="Another process"):
+    with (
+        reading_alone(project.state / "connections" / "toy" / "lock"),
+        pytest.raises(StoreError, match="Another process"),
+    ):
         read(Toy({}), Clock())
 
 

@@ -20,7 +20,7 @@ from cadran.sources.live.newest import Newest, key_of
 from cadran.sources.live.stream import GONE, Paused, Window
 from cadran.sources.written import dumps, loads
 from cadran.store import raw
-from cadran.store.spool import Spool, alone, read_json, write_whole
+from cadran.store.spool import Spool, read_json, reading_alone, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -140,7 +140,7 @@ def read_connection(
     """
     folder = folder_of(project, connection.name)
     run = ConnectionRun(connection.name, _iso(wire.now()))
-    with alone(folder / "lock"):
+    with reading_alone(folder / "lock"):
         try:
             account = connection.kind.open(connection, wire)
         except CadranError as error:

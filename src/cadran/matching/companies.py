@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
-from cadran.errors import ConfigError
 from cadran.matching.groups import Pair, pair
 from cadran.matching.learn import chance, learn
+from cadran.matching.library import library
 from cadran.matching.rows import keyed
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _candidates(table: pa.Table) -> tuple[list[str], list[str]]:
 
 def _features(table: pa.Table, ones: list[int], others: list[int]) -> Floats:
     """The likenesses of pairs, shape (n_pairs, n_likenesses), in the order of `BELIEFS`."""
-    fuzz, process = _rapidfuzz()
+    fuzz, process = library("rapidfuzz.fuzz"), library("rapidfuzz.process")
     names = [_spelled_out(name or "") for name in table["name"].to_pylist()]
     left, right = [names[at] for at in ones], [names[at] for at in others]
 
@@ -212,20 +212,3 @@ def _have_other_digits(one: str, other: str) -> bool:
     """True when both names hold numbers, and not the same ones."""
     left, right = ({word for word in name.split() if word.isdigit()} for name in (one, other))
     return bool(left and right and left != right)
-
-
-def _rapidfuzz() -> tuple[Any, Any]:
-    """The library, imported only where companies are matched.
-
-    Raises:
-        ConfigError: It is not installed.
-    """
-    try:
-        from rapidfuzz import fuzz, process  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(
-            "Matching needs the libraries of the extra {extra}.",
-            hint="Install them: pip install 'cadran[{extra}]'.",
-            extra="matching",
-        ) from error
-    return fuzz, process

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from cadran.errors import ConfigError
 from cadran.matching.groups import Pair, pair
+from cadran.matching.library import library
 from cadran.matching.rows import keyed
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _trained(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """The settings of a model whose chances are learned from the records."""
     # a fixed sample rather than a drawn one, so that the same records give the same model
     connection.execute(f"CREATE TABLE sampled AS SELECT * FROM people ORDER BY md5(id), id LIMIT {SAMPLE}")
-    splink = _splink()
+    splink = library("splink")
     settings = _settings()
     if _number(connection, "SELECT count(*) FROM sampled") == SAMPLE:
         others = _linker(connection, "sampled", settings)
@@ -174,7 +174,7 @@ def _number(connection: duckdb.DuckDBPyConnection, statement: str) -> int:
 
 
 def _linker(connection: duckdb.DuckDBPyConnection, table: str, settings: dict[str, Any]) -> Any:
-    splink = _splink()
+    splink = library("splink")
     api = splink.DuckDBAPI(connection=connection)
     logging.getLogger("splink").setLevel(logging.ERROR)
     return splink.Linker(api.register(connection.table(table)), settings, log_level=logging.ERROR)
@@ -216,20 +216,3 @@ def _levels(name: str) -> Iterator[dict[str, Any]]:
         if place == 0 and name in BY_FREQUENCY:
             level["tf_adjustment_column"] = name
         yield level
-
-
-def _splink() -> Any:
-    """The library, which is heavy and imported only where people are matched.
-
-    Raises:
-        ConfigError: It is not installed.
-    """
-    try:
-        import splink  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(
-            "Matching needs the libraries of the extra {extra}.",
-            hint="Install them: pip install 'cadran[{extra}]'.",
-            extra="matching",
-        ) from error
-    return splink

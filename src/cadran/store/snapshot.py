@@ -8,7 +8,6 @@ snapshot served, and its leftovers are cleared by the next build.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ import duckdb
 import ibis
 
 from cadran.errors import StoreError
+from cadran.store.lock import building_alone
 from cadran.store.warehouse import FILES, ISSUES, META, DuckDBWarehouse, SnapshotMeta
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def building(state: Path, *, built_at: datetime) -> Iterator[SnapshotWriter]:
     """
     folder = state / "snapshots"
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(state):
+    with building_alone(state):
         for leftover in folder.glob(f"*{BUILDING}*"):
             leftover.unlink(missing_ok=True)
         name = built_at.strftime("%Y%m%dT%H%M%S%f")
@@ -181,20 +181,6 @@ def open_current(state: Path) -> DuckDBWarehouse:
     raise StoreError(
         "There is no snapshot of this project yet.", hint="Run `cadran build` first.", where=str(state.parent)
     )
-
-
-@contextlib.contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    with (state / "build.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError(
-                "Another build of this project is running.",
-                hint="Wait until it ends, then try again.",
-                where=str(state),
-            ) from error
-        yield
 
 
 def _describe(writer: SnapshotWriter, name: str, values: list[dict[str, Any]]) -> None:

@@ -7,7 +7,6 @@ the folder that is served and renames it when it is whole, as `snapshot` does wi
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
@@ -24,6 +23,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from cadran.errors import NotSupported, StoreError
+from cadran.store.lock import building_alone
 from cadran.store.remote import DESCRIPTIONS, Remote, described, refused
 from cadran.store.shelf import no_snapshot
 from cadran.store.spark_dialect import statement
@@ -184,15 +184,7 @@ class SparkShelf:
         """One build at a time; what a killed one left behind is cleared."""
         snapshots = self._folder / "snapshots"
         snapshots.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "build.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StoreError(
-                    "Another build of this project is running.",
-                    hint="Wait until it ends, then try again.",
-                    where=str(self._folder),
-                ) from error
+        with building_alone(self._folder):
             for leftover in snapshots.glob(f"*{BUILDING}"):
                 shutil.rmtree(leftover, ignore_errors=True)
             yield

@@ -7,16 +7,16 @@ end of the machine is dropped, and its page asked for again.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cadran.errors import StoreError
+from cadran.store.lock import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _DONE = "done"
@@ -120,25 +120,19 @@ class Spool:
         self.is_whole = self.is_whole or _DONE in line
 
 
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold a lock file: one process at a time; it is let go when the process ends, however it ends.
+def reading_alone(path: Path) -> AbstractContextManager[None]:
+    """Hold the lock file of one connection.
 
     Raises:
-        StoreError: Another process holds it.
+        StoreError: Another process is reading it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError(
-                "Another process is reading {connection}.",
-                hint="Wait until it has ended.",
-                where=str(path),
-                connection=path.parent.name,
-            ) from error
-        yield
+    busy = StoreError(
+        "Another process is reading {connection}.",
+        hint="Wait until it has ended.",
+        where=str(path),
+        connection=path.parent.name,
+    )
+    return alone(path, busy)
 
 
 def write_whole(path: Path, text: str) -> None:
