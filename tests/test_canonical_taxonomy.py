@@ -4,7 +4,15 @@ import ibis
 import pytest
 
 from cadran.canonical.schema import schema_of
-from cadran.canonical.taxonomy import CHANNELS, LABELS, label_channel, own_words, tag_channel, unmapped, with_channel
+from cadran.canonical.taxonomy import (
+    CHANNELS,
+    label_channel,
+    own_words,
+    shipped_words,
+    tag_channel,
+    unmapped,
+    with_channel,
+)
 from cadran.errors import ConfigError
 
 
@@ -42,9 +50,10 @@ def test_labels_of_known_systems_have_their_channel(channel, words):
 
 def test_each_channel_is_its_own_label_and_no_label_has_two():
     assert labels(*CHANNELS) == {channel: channel for channel in CHANNELS}
-    every = [label for words in LABELS.values() for label in words]
+    known = shipped_words().labels
+    every = [label for words in known.values() for label in words]
     assert len(every) == len(set(every))
-    assert set(LABELS) == set(CHANNELS)
+    assert set(known) == set(CHANNELS)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +71,16 @@ def test_each_channel_is_its_own_label_and_no_label_has_two():
         ("hubspot", "email", "email"),
         ("newsletter", "E-mail", "email"),
         ("blog.example.com", "referral", "referral"),
+        ("fr.linkedin.com", "referral", "organic_social"),
+        ("https://www.linkedin.com/feed/", None, "organic_social"),
+        ("t.co", "referral", "organic_social"),
+        ("m.facebook.com", "cpc", "paid_social"),
+        ("www.google.co.uk", "referral", "organic_search"),
+        ("google.fr", None, "organic_search"),
+        ("mail.google.com", "referral", "referral"),
+        ("notlinkedin.com", "referral", "referral"),
+        ("linkedin.example.com", "referral", "referral"),
+        ("example.com", None, None),
         ("acme", "partner", "partner"),
         ("salon-2026", "event", "event"),
         ("lemlist", "outbound", "outbound"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -153,6 +154,20 @@ def parse_yaml(text: str, name: str) -> Record:
     if not isinstance(value, Record):
         raise ConfigError("The file must hold a mapping of names to values.", where=f"{name}:1")
     return value
+
+
+def shipped_yaml(room: str, name: str) -> Record:
+    """The mapping that a YAML file of the package holds.
+
+    Args:
+        room: Folder of the package.
+        name: Name of the file.
+
+    Raises:
+        ConfigError: The file is not YAML, or does not hold a mapping.
+    """
+    text = resources.files("cadran").joinpath(room, name).read_text(encoding="utf-8")
+    return parse_yaml(text, f"cadran/{room}/{name}")
 
 
 def yaml_text(value: object) -> str:

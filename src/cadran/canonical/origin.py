@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from cadran.canonical.taxonomy import CHANNELS, LABELS
+from cadran.canonical.taxonomy import CHANNELS, shipped_words
 
 if TYPE_CHECKING:
     from cadran.canonical.schema import Expr
 
-#: Labels that say that a channel was paid for, without saying which.
-PAID_LABELS = (
-    "paid", "payant", "payants", "paye", "paid media", "media payants", "paid advertising", "advertising", "ads",
-)  # fmt: skip
 #: Letters with accents, ``_`` and ``-``, and what they are compared as; the same on every engine.
 ACCENTED, PLAIN = "àâäéèêëîïôöùûüçÀÂÉÈÊÎÔÙÛÇ’_-", "aaaeeeeiioouuucaaeeeiouuc'  "
 
@@ -30,10 +26,10 @@ def origin(channel: Expr, source: Expr) -> Expr:
 
 
 def _named(label: Expr) -> Expr:
-    word = plain(label)
+    word, known = plain(label), shipped_words()
     return ibis.cases(
-        *((word.isin((channel.replace("_", " "), *LABELS[channel])), channel) for channel in CHANNELS),
-        (word.isin(PAID_LABELS), "paid"),
+        *((word.isin((channel.replace("_", " "), *known.labels[channel])), channel) for channel in CHANNELS),
+        (word.isin(known.paid_labels), "paid"),
         else_=ibis.null("string"),
     )
 

@@ -1,12 +1,15 @@
 """UTM tags and lead sources → one of eleven channels, by a table that anyone can read.
 
 The words are those of HubSpot, Salesforce, Pipedrive, GA4 and of people who write tags by hand, in
-English and French. What the table does not have is NULL and listed by `unmapped`: the share of an
-unknown channel is shown, never guessed (rule T-64). A change of this table changes numbers.
+English and French, and stand in ``channels.yml`` beside this module. What the table does not have is
+NULL and listed by `unmapped`: the share of an unknown channel is shown, never guessed (rule T-64).
+A change of this table changes numbers.
 """
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import ibis
@@ -14,6 +17,7 @@ import ibis
 from cadran.canonical import normalise as n
 from cadran.canonical.rules import fold
 from cadran.errors import ConfigError
+from cadran.record import shipped_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,79 +34,55 @@ CHANNELS = (
     "event", "outbound", "other",
 )  # fmt: skip
 
-#: Labels of a source or channel as a whole, folded, with `_` and `-` as spaces.
-LABELS: dict[str, tuple[str, ...]] = {
-    "organic_search": (
-        "organic search", "seo", "organic", "natural search", "search organic", "recherche organique",
-        "recherche naturelle", "referencement naturel", "referencement", "google organic", "organic shopping",
-        "recherche organique (seo)", "organique",
-    ),
-    "paid_search": (
-        "paid search", "sea", "sem", "ppc", "cpc", "google ads", "adwords", "google adwords", "bing ads",
-        "microsoft ads", "recherche payante", "referencement payant", "liens sponsorises", "paid shopping",
-        "recherche payee", "search ads", "search",
-    ),
-    "paid_social": (
-        "paid social", "linkedin ads", "facebook ads", "meta ads", "social ads", "reseaux sociaux payants",
-        "social paid", "social payant", "publicite sur les reseaux sociaux", "instagram ads", "tiktok ads",
-    ),
-    "organic_social": (
-        "organic social", "social", "social media", "social network", "social organic", "reseaux sociaux",
-        "reseaux sociaux organiques", "social organique", "linkedin", "facebook", "instagram", "twitter", "x",
-        "youtube", "organic video", "medias sociaux",
-    ),
-    "email": (
-        "email", "e mail", "email marketing", "e mail marketing", "marketing par e mail", "newsletter", "emailing",
-        "mail", "courriel", "infolettre", "marketing email",
-    ),
-    "referral": (
-        "referral", "referrals", "referral traffic", "site referent", "sites referents", "references", "reference",
-        "external referral", "employee referral", "customer referral", "word of mouth", "bouche a oreille",
-        "recommandation", "recommandation client", "recommandation d'un employe", "recommandation externe",
-        "ai referrals", "ai referral", "cooptation", "parrainage",
-    ),
-    "direct": ("direct", "direct traffic", "trafic direct", "(direct)", "acces direct"),
-    "partner": (
-        "partner", "partners", "partner referral", "partenaire", "partenaires", "partenariat", "affiliate",
-        "affiliates", "affiliation", "reseller", "revendeur", "recommandation d'un partenaire", "apporteur d'affaires",
-        "channel partner", "marketplace", "app marketplace", "place de marche",
-    ),
-    "event": (
-        "event", "events", "trade show", "tradeshow", "conference", "webinar", "webinaire", "seminar", "seminaire",
-        "salon", "salon professionnel", "evenement", "evenements", "customer event", "evenement client",
-        "seminar internal", "seminar partner", "meetup", "petit dejeuner",
-    ),
-    "outbound": (
-        "outbound", "cold call", "cold calling", "cold email", "prospecting", "prospection", "sales outreach",
-        "outreach", "purchased list", "liste achetee", "sdr", "bdr", "appel a froid", "prospection telephonique",
-        "linkedin outreach", "sales navigator", "prospector", "hunting", "chasse", "phoning", "emailing a froid",
-    ),
-    "other": (
-        "other", "autre", "autres", "other campaigns", "autres campagnes", "other publicities", "offline sources",
-        "offline", "sources hors ligne", "hors ligne", "display", "cross network", "paid other", "paid video",
-        "advertisement", "publicite", "public relations", "relations publiques", "audio", "sms", "affichage",
-        "mobile push notifications",
-    ),
-}  # fmt: skip
+#: The table that comes with Cadran, beside this module.
+SHIPPED = "channels.yml"
+#: The name of the site that a host or address belongs to: ``linkedin`` of ``https://fr.linkedin.com/feed``.
+_SITE = r"^(?:[a-z]+://)?(?:[a-z0-9 -]+\.)*?([a-z0-9 -]+)\.(?:(?:co|com)\.)?[a-z]{2,}(?:[:/?#].*)?$"
+#: Hosts of a search engine other than these are its products, such as its mail.
+_ENGINE = r"^(?:[a-z]+://)?(?:(?:www|m|[a-z]{2})\.)?([a-z0-9 -]+)\.(?:(?:co|com)\.)?[a-z]{2,}(?:[:/?#].*)?$"
 
-#: Values of ``utm_medium``, folded likewise, that settle the channel.
-MEDIUMS: dict[str, tuple[str, ...]] = {
-    "paid_social": ("paid social", "paidsocial", "social paid", "socialads", "social ads", "sponsored", "paid sm"),
-    "organic_social": ("social", "social network", "social media", "sm", "organic social"),
-    "email": ("email", "e mail", "e_mail", "newsletter", "mail", "emailing"),
-    "referral": ("referral", "link", "app"),
-    "partner": ("partner", "partenaire", "affiliate", "affiliation", "affiliates"),
-    "event": ("event", "webinar", "salon", "evenement"),
-    "outbound": ("outbound", "cold email", "sequence", "prospection"),
-    "direct": ("(none)", "none", "direct"),
-    "other": ("display", "banner", "cpm", "interstitial", "expandable", "audio", "sms", "push", "video", "qr", "print"),
-}  # fmt: skip
-PAID = ("cpc", "ppc", "paid", "paidsearch", "paid search", "sem", "sea", "adwords", "retargeting", "cpv", "cpa", "ads")
-SOCIAL = (
-    "facebook", "fb", "instagram", "ig", "linkedin", "twitter", "x", "t.co", "tiktok", "youtube", "reddit", "pinterest",
-    "meta", "snapchat", "lnkd.in", "linkedin.com", "facebook.com",
-)  # fmt: skip
-SEARCH = ("google", "bing", "yahoo", "duckduckgo", "ecosia", "qwant", "baidu", "yandex", "brave", "msn", "lilo")
+
+@dataclass(frozen=True)
+class Words:
+    """What words stand for; all of them as `_word` writes them.
+
+    Attributes:
+        labels: Labels of a source or channel as a whole, by channel.
+        mediums: Media that settle the channel, by channel.
+        paid_mediums: Media that were paid for.
+        organic_mediums: Media that were not.
+        paid_labels: Labels that say no more than that.
+        social_sites: Sources that are social sites.
+        search_engines: Sources that are search engines.
+    """
+
+    labels: Mapping[str, tuple[str, ...]]
+    mediums: Mapping[str, tuple[str, ...]]
+    paid_mediums: tuple[str, ...]
+    organic_mediums: tuple[str, ...]
+    paid_labels: tuple[str, ...]
+    social_sites: tuple[str, ...]
+    search_engines: tuple[str, ...]
+
+
+@functools.cache
+def shipped_words() -> Words:
+    """The table that comes with Cadran.
+
+    Raises:
+        ConfigError: It cannot be read, or names a channel that does not exist.
+    """
+    written = shipped_yaml("canonical", SHIPPED)
+    for part in ("labels", "mediums"):
+        for channel in written[part]:
+            _check(channel, written[part].where(channel))
+    by_channel = {p: {name: tuple(words) for name, words in written[p].items()} for p in ("labels", "mediums")}
+    return Words(
+        labels=by_channel["labels"],
+        mediums=by_channel["mediums"],
+        **{part: tuple(words) for part, words in written.items() if part not in by_channel},
+    )
+
 
 #: Entities whose ``channel`` is a channel of acquisition, and the columns it is read from:
 #: tags (source, medium, campaign) first, then the source that a person chose.
@@ -125,8 +105,9 @@ def label_channel(text: Expr) -> Expr:
 
 
 def _by_label(word: Expr) -> Expr:
+    labels = shipped_words().labels
     return ibis.cases(
-        *((word.isin((channel.replace("_", " "), *LABELS[channel])), channel) for channel in CHANNELS),
+        *((word.isin((channel.replace("_", " "), *labels[channel])), channel) for channel in CHANNELS),
         else_=ibis.null("string"),
     )
 
@@ -137,19 +118,27 @@ def tag_channel(source: Expr, medium: Expr) -> Expr:
 
 
 def _by_tags(said: Expr, by: Expr) -> Expr:
-    social, search = said.isin(SOCIAL), said.isin(SEARCH)
+    known = shipped_words()
+    social = (said.isin(known.social_sites) | _site(said, _SITE).isin(known.social_sites)).fill_null(False)
+    search = (said.isin(known.search_engines) | _site(said, _ENGINE).isin(known.search_engines)).fill_null(False)
+    is_direct = said.isin(("(direct)", "direct"))
+    is_told = by.isnull() | by.isin(known.mediums["referral"])
     return ibis.cases(
-        (by.isin(PAID) & social, "paid_social"),
-        (by.isin(PAID), "paid_search"),
-        *((by.isin(words), channel) for channel, words in MEDIUMS.items() if channel != "direct"),
-        (by.isin(("organic", "seo")) & social, "organic_social"),
-        (by.isin(("organic", "seo")), "organic_search"),
-        (by.isin(MEDIUMS["direct"]) & said.isin(("(direct)", "direct")), "direct"),
-        (by.isnull() & social, "organic_social"),
-        (by.isnull() & search, "organic_search"),
-        (by.isnull() & said.isin(("(direct)", "direct")), "direct"),
+        (by.isin(known.paid_mediums) & social, "paid_social"),
+        (by.isin(known.paid_mediums), "paid_search"),
+        (is_told & social, "organic_social"),
+        (is_told & search, "organic_search"),
+        *((by.isin(words), channel) for channel, words in known.mediums.items() if channel != "direct"),
+        (by.isin(known.organic_mediums) & social, "organic_social"),
+        (by.isin(known.organic_mediums), "organic_search"),
+        ((by.isnull() | by.isin(known.mediums["direct"])) & is_direct, "direct"),
         else_=ibis.null("string"),
     )
+
+
+def _site(said: Expr, pattern: str) -> Expr:
+    """The name of the site, where the source is a host or an address; else an empty text."""
+    return said.re_extract(pattern, 1)
 
 
 def own_words(written: Mapping[str, object], where: Callable[[str], str]) -> OwnWords:
@@ -163,15 +152,19 @@ def own_words(written: Mapping[str, object], where: Callable[[str], str]) -> Own
         ConfigError: A word is given to a channel that does not exist.
     """
     for word, channel in written.items():
-        if channel not in CHANNELS:
-            raise ConfigError(
-                "{channel} is no channel.",
-                hint="Choose one of {known}.",
-                where=where(word),
-                channel=str(channel),
-                known=", ".join(CHANNELS),
-            )
+        _check(channel, where(word))
     return tuple((fold(word).replace("_", " ").replace("-", " "), str(channel)) for word, channel in written.items())
+
+
+def _check(channel: object, where: str) -> None:
+    if channel not in CHANNELS:
+        raise ConfigError(
+            "{channel} is no channel.",
+            hint="Choose one of {known}.",
+            where=where,
+            channel=str(channel),
+            known=", ".join(CHANNELS),
+        )
 
 
 def with_channel(entity: str, table: ir.Table, own: OwnWords = ()) -> ir.Table:
@@ -200,10 +193,6 @@ def with_channel(entity: str, table: ir.Table, own: OwnWords = ()) -> ir.Table:
         found.append(_by_tags(words[f"_word|{source}"], words[f"_word|{medium}"]))
     found += [_by_label(words[f"_word|{name}"]) for name in labels]
     return words.mutate(channel=ibis.coalesce(*found)).select(table.columns)
-
-
-def _own(text: Expr, own: OwnWords) -> Expr:
-    return ibis.cases(*((text == word, channel) for word, channel in own), else_=ibis.null("string"))
 
 
 def unmapped(entity: str, table: ir.Table) -> ir.Table:
