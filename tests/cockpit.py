@@ -67,6 +67,9 @@ class FakeView:
     def kpi(self, name):
         return self.catalogue.kpi(name)
 
+    def at_rates(self, said: str):
+        return self
+
     def ask(self, query: KpiQuery):
         self.asked.append(query)
         return read(self._result(query))

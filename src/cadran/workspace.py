@@ -16,6 +16,7 @@ from cadran.catalogue.load import load_catalogue
 from cadran.catalogue.locks import with_locks
 from cadran.catalogue.revision import alone
 from cadran.config import load_project
+from cadran.engine.constant import check_known, constant_of, remark
 from cadran.engine.customers import customers
 from cadran.engine.deals import DealQuery, deals
 from cadran.engine.journeys import journeys
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from cadran.canonical.settings import Constant
     from cadran.catalogue.definition import Catalogue, Kpi
     from cadran.catalogue.plays import Play
     from cadran.config import Project
@@ -94,6 +96,7 @@ class View:
         catalogue: Governed definitions.
         person: Who reads.
         scope: Predicates that every row this person sees fulfils; empty for all.
+        constant: Rates at which all amounts are told, or None for the rate of each amount's own day.
     """
 
     project: Project
@@ -101,6 +104,7 @@ class View:
     person: str
     _warehouse: Snapshot
     scope: tuple[str, ...] = ()
+    constant: Constant | None = None
 
     @property
     def meta(self) -> SnapshotMeta:
@@ -144,7 +148,12 @@ class View:
         Raises:
             QueryError: One of the questions names something that does not exist or cannot be combined.
         """
-        return tuple(read(one) for one in answers(self.catalogue, queries, self._warehouse, self._context()))
+        for query in queries:
+            check_known(query, self.constant)
+        found = tuple(read(one) for one in answers(self.catalogue, queries, self._warehouse, self._context()))
+        if self.constant is None:
+            return found
+        return tuple(_at_constant(one, query, self.constant) for one, query in zip(found, queries, strict=True))
 
     def drivers(self, query: KpiQuery) -> Drivers:
         """Why a KPI moved between two periods, by its factors or, with dimensions, by segment.
@@ -357,15 +366,32 @@ class View:
         """A narrower view: only rows that also fulfil these predicates."""
         return replace(self, scope=(*self.scope, *predicates))
 
+    def at_rates(self, said: str) -> View:
+        """The same view with every amount at the rates of one day, or of the ``plan``; as it is when nothing is said.
+
+        Raises:
+            QueryError: There are no such rates for every currency of the data.
+        """
+        context = self._context()
+        return (
+            replace(self, constant=constant_of(said, self.project, context.settings, self._warehouse)) if said else self
+        )
+
     def _context(self) -> Context:
         project = replace(self.project, currency=self.meta.currency)
         return Context(
             calendar=self.project.calendar,
             zone=self.project.zone,
             currency=self.meta.currency,
-            settings=settings_of(project, self.meta.known_at),
+            settings=replace(settings_of(project, self.meta.known_at), constant=self.constant),
             scope=self.scope,
         )
+
+
+def _at_constant(readings: Readings, query: KpiQuery, constant: Constant) -> Readings:
+    """The readings, saying of themselves that they are at constant rates."""
+    knowledge = readings.knowledge if query.as_of else "as_true"
+    return replace(readings, issues=(remark(constant), *readings.issues), knowledge=knowledge)
 
 
 class Workspace:

@@ -60,6 +60,7 @@ class Question:
         as_of: Answer as it was known at the end of this day.
         compare: Period that each period is compared with.
         trailing: Window that ends with each period and over which flows are counted.
+        constant_currency: Day whose rates all amounts are told at, or ``plan``.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - one argument per parameter of a question
@@ -73,7 +74,11 @@ class Question:
         as_of: Annotated[str, Query(description="as known at the end of this day")] = "",
         compare: Annotated[str, Query(description="previous, year or none")] = "none",
         trailing: Annotated[str, Query(description="12m, 13w or 90d: the window that ends with each period")] = "",
+        constant_currency: Annotated[
+            str, Query(description="all amounts at the rates of this day, or of the plan")
+        ] = "",
     ) -> None:
+        self.rates = constant_currency
         single = {
             "grain": grain, "from": start, "to": end, "as_of": as_of, "compare": compare, "trailing": trailing,
         }  # fmt: skip
@@ -151,12 +156,12 @@ def contract(name: str, who: Annotated[Caller, Depends(caller)]) -> models.Contr
 
 def ask(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends(caller)]) -> models.Answer:
     """The readings that answer a question."""
-    return models.answer(who.view.ask(question.query), who.language)
+    return models.answer(who.view.at_rates(question.rates).ask(question.query), who.language)
 
 
 def drivers(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends(caller)]) -> DriversOut:
     """Why a KPI moved: by its factors, or by segment with ``by``; contributions add up to the change."""
-    return drivers_out(who.view.drivers(question.query), who.language)
+    return drivers_out(who.view.at_rates(question.rates).drivers(question.query), who.language)
 
 
 def why(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends(caller)]) -> BlameOut:
@@ -177,7 +182,7 @@ def rows(
     """
     if len(question.query.kpis) != 1:
         raise QueryError("Rows are behind one KPI at a time.", hint="Give `kpi` once.", where="kpi")
-    return models.rows(who.view.rows(RowQuery(question.query, limit, offset)))
+    return models.rows(who.view.at_rates(question.rates).rows(RowQuery(question.query, limit, offset)))
 
 
 def _stopped(request: Request, error: Exception) -> JSONResponse:

@@ -17,7 +17,7 @@ import ibis
 
 from cadran.canonical.customers import with_customer
 from cadran.canonical.days import SECONDS_IN_DAY, local_day, local_to_utc
-from cadran.canonical.money import converted, rates, with_base
+from cadran.canonical.money import converted, rated, with_base
 from cadran.canonical.months import known_month, month_end, month_of, spine
 from cadran.canonical.retention import customer_months
 from cadran.canonical.schema import MONEY, TYPES
@@ -149,14 +149,11 @@ def _balances(daily: ir.Table, t: Mapping[str, ir.Table], settings: Settings) ->
 
 def _at_constant_rate(table: ir.Table, fx: ir.Table, settings: Settings, amounts: list[str]) -> ir.Table:
     """The table with ``constant_x`` for each amount x: base currency at the last known rate, whatever the day."""
-    quoted = rates(fx.filter(fx.day_on <= ibis.literal(known_day(settings), "date")), settings.currency)
-    last = quoted.group_by("fx_currency").agg(last_rate=quoted.fx_rate.argmax(quoted.fx_on))
-    found = table.left_join(last, table.currency == last.fx_currency)
+    known = fx.filter(fx.day_on <= ibis.literal(known_day(settings), "date"))
+    found = rated(table, known, settings)
     is_base = found.currency == settings.currency
-    added = {
-        f"constant_{name}": pick(is_base, found[name], converted(found[name], found.last_rate)) for name in amounts
-    }
-    return found.mutate(**added).drop("fx_currency", "last_rate")
+    added = {f"constant_{name}": pick(is_base, found[name], converted(found[name], found.fx_rate)) for name in amounts}
+    return found.mutate(**added).drop("fx_rate")
 
 
 def _customer_days(daily: ir.Table) -> ir.Table:

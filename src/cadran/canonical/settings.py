@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Literal
+
+from cadran.config import refusal
+from cadran.errors import did_you_mean
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -27,6 +32,22 @@ UNPAID_STATUSES = (
     "future",
 )
 
+#: Settings of ``[money]``, and where reference rates may come from, the default first.
+MONEY_KEYS, REFERENCE_RATES = ("reference_rates", "plan_rates"), ("ecb", "none")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The rates at which every amount is told, whatever its day.
+
+    Attributes:
+        on: Day whose rates they are; None where they are those of a plan.
+        plan: Units of the base currency for one unit of each currency of the plan.
+    """
+
+    on: date | None = None
+    plan: tuple[tuple[str, Decimal], ...] = ()
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -44,6 +65,7 @@ class Settings:
         import_batch: Opportunities created in one minute from which it is a bulk import.
         baseline_from: First day of the year of wins that sales cycles are compared with, or None for
             the first win.
+        constant: Rates at which all amounts are told, or None for the rate of each amount's own day.
         without: Rows that are left out, as if they were not there: a landed table, and ids of it.
     """
 
@@ -57,7 +79,50 @@ class Settings:
     unpaid_statuses: tuple[str, ...] = UNPAID_STATUSES
     merge_duplicates: bool = True
     baseline_from: date | None = None
+    constant: Constant | None = None
     without: tuple[str, tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True)
+class MoneySettings:
+    """The section ``[money]`` of cadran.toml.
+
+    Attributes:
+        reference_rates: Whether the ECB's rates serve where no other is known.
+        plan_rates: Units of the base currency for one unit of each currency, as the company's plan has them.
+    """
+
+    reference_rates: bool = True
+    plan_rates: tuple[tuple[str, Decimal], ...] = ()
+
+
+def money_settings(project: Project) -> MoneySettings:
+    """What a project says of its exchange rates.
+
+    Raises:
+        ConfigError: A setting does not exist or cannot have its value.
+    """
+    given = project.extra.get("money", {})
+    for key in given:
+        if key not in MONEY_KEYS:
+            raise refusal(project.places, "money", key, ", ".join(MONEY_KEYS), did_you_mean(key, MONEY_KEYS))
+    source = given.get("reference_rates", REFERENCE_RATES[0])
+    if source not in REFERENCE_RATES:
+        raise refusal(project.places, "money.reference_rates", source, ", ".join(REFERENCE_RATES))
+    plan = given.get("plan_rates", {})
+    if not isinstance(plan, dict):
+        raise refusal(project.places, "money.plan_rates", plan, "{USD = 0.92, GBP = 1.15}")
+    return MoneySettings(source == REFERENCE_RATES[0], tuple((name, _rate(project, name, plan[name])) for name in plan))
+
+
+def _rate(project: Project, name: str, value: object) -> Decimal:
+    try:
+        rate = Decimal(str(value))
+    except InvalidOperation:
+        rate = Decimal(0)
+    if not (rate.is_finite() and rate > 0 and re.fullmatch("[A-Z]{3}", name)):
+        raise refusal(project.places, "money.plan_rates", f"{name} = {value}", "{USD = 0.92, GBP = 1.15}")
+    return rate
 
 
 #: How to hold on to a table that several others rest on: its name and expression to what stands for it.

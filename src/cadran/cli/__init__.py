@@ -30,6 +30,7 @@ from cadran.cli.next_actions import next_
 from cadran.cli.options import DAY, Output, ask_options, folder_option, opened, output_options, question
 from cadran.cli.propensity import propensity
 from cadran.cli.quality import quality
+from cadran.cli.rates import rates
 from cadran.cli.report import report
 from cadran.cli.review import act, actions, review
 from cadran.cli.run import run, runs, scheduled
@@ -160,6 +161,7 @@ def check(project: Path, output: Output) -> None:
 @click.option("--list", "list_all", is_flag=True, help="List every KPI: targets, benchmarks, owner, cadence.")
 @click.option("--team", default="", help="With --list: only those of this team.")
 @click.option("--stage", default="", help="With --list: only those of this stage, such as acquisition or retention.")
+@click.option("--constant-currency", "rates", default="", metavar="DATE|plan", help="All amounts at these rates.")
 @ask_options
 @folder_option
 @output_options
@@ -170,31 +172,33 @@ def kpi(ids: Sequence[str], list_all: bool, team: str, stage: str, project: Path
         output.catalogue(select(workspace.catalogue, team, stage), workspace.project.currency)
         return
     _warn(output, workspace.catalogue_issues)
-    view = workspace.view()
+    view = workspace.view().at_rates(asked["rates"])
     output.readings(view.ask(question(ids, asked)), view)
 
 
 @main.command()
 @click.argument("kpi_id", metavar="ID")
+@click.option("--constant-currency", "rates", default="", metavar="DATE|plan", help="All amounts at these rates.")
 @ask_options
 @folder_option
 @output_options
 def explain(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
     """Show a KPI's whole contract, its figure, where it comes from and the statement that ran."""
     workspace = opened(project, output)
-    view = workspace.view()
+    view = workspace.view().at_rates(asked["rates"])
     output.contract(view.kpi(kpi_id), view.ask(question([kpi_id], asked)), view)
 
 
 @main.command()
 @click.argument("kpi_id", metavar="ID")
+@click.option("--constant-currency", "rates", default="", metavar="DATE|plan", help="All amounts at these rates.")
 @ask_options
 @folder_option
 @output_options
 def drivers(kpi_id: str, project: Path, output: Output, **asked: Any) -> None:
     """Tell why a KPI moved: exact shares of its factors, or of its segments with --by."""
     workspace = opened(project, output)
-    view = workspace.view()
+    view = workspace.view().at_rates(asked["rates"])
     output.drivers(view.drivers(question([kpi_id], asked)), view)
 
 
@@ -229,6 +233,7 @@ def anomalies(ids: Sequence[str], project: Path, output: Output, **asked: Any) -
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="Most rows to list.")
 @click.option("--offset", default=0, show_default=True, type=click.IntRange(0), help="Rows to skip.")
+@click.option("--constant-currency", "rates", default="", metavar="DATE|plan", help="All amounts at these rates.")
 @ask_options
 @folder_option
 @output_options
@@ -237,7 +242,7 @@ def rows(ids: Sequence[str], limit: int, offset: int, project: Path, output: Out
     from cadran.engine.query import RowQuery
 
     workspace = opened(project, output)
-    view = workspace.view()
+    view = workspace.view().at_rates(asked["rates"])
     for kpi_id in ids:
         output.rows(view.rows(RowQuery(question([kpi_id], asked), limit, offset)))
 
@@ -331,6 +336,7 @@ main.add_command(report)
 main.add_command(setup)
 main.add_command(match)
 main.add_command(channels)
+main.add_command(rates)
 main.add_command(quality)
 main.add_command(targets)
 main.add_command(export)

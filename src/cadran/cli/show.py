@@ -310,7 +310,7 @@ def progress_bar(language: str) -> Iterator[Progress]:
 
 
 def _brief(issues: Sequence[Issue]) -> list[Issue]:
-    return [issue for issue in issues if issue.level != "info"][:5]
+    return [issue for issue in issues if issue.level != "info" or issue.code == "constant_currency"][:5]
 
 
 def show_records(found: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str]) -> None:

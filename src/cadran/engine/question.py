@@ -122,8 +122,8 @@ def knowledge(as_of: date | None, context: Context, snapshot_known_at: datetime)
     full = known_at(snapshot_known_at, None, context.zone)
     naive = known.at.astimezone(UTC).replace(tzinfo=None)
     settings = replace(context.settings, known_at=naive)
-    # what would be published is not what is asked either where rows are left out, or duplicates are
-    is_other = settings.without is not None or not settings.merge_duplicates
+    # what would be published is not what is asked either where rows are left out, duplicates are, or rates are others
+    is_other = settings.without is not None or not settings.merge_duplicates or settings.constant is not None
     return known, past(settings) if known.at < full.at or is_other else None
 
 

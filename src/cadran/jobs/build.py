@@ -23,7 +23,7 @@ from cadran.engine import fragments, rollup
 from cadran.engine.prepare import prepare
 from cadran.engine.tables import readable
 from cadran.errors import CadranError, Issue, StoreError
-from cadran.jobs import costs
+from cadran.jobs import costs, rates
 from cadran.jobs.channels import channels_of
 from cadran.jobs.match import link_table
 from cadran.jobs.progress import silent
@@ -256,6 +256,7 @@ class _Build:
         decided = link_table(self.project, self.exported)
         every["identity_link"] = self.writer.memory("_decided", decided)
         self.made.append("_decided")
+        every["fx_rate"] = self._rates(every)
         references = links.links_of(bound for bound, _ in self.parts)
         resolved = links.resolved(every, references)
         shared = links.shared_names(every, references)
@@ -265,6 +266,18 @@ class _Build:
         for part in self.made:
             self.writer.drop(part)
         return tables
+
+    def _rates(self, every: Mapping[str, ir.Table]) -> ir.Table:
+        """The rates that landed, and reference rates where no other serves."""
+        landed = rates.rates_of(every, self.project)
+        made, issues = rates.reference_rates(
+            {**every, "fx_rate": landed}, self.project, max(self.exported), self.writer.rows
+        )
+        self.issues += issues
+        if made is None:
+            return landed
+        self.made.append(rates.TABLE)
+        return landed.union(self.writer.memory(rates.TABLE, made))
 
     def _minutes(self, every: Mapping[str, ir.Table], known_at: datetime) -> ir.Table:
         """Working minutes of every zone that people work in, from the first lead to the last known day."""
