@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 SIZES = (4, 5, 15, 6, 3)
 HISTORY = 6.5
 #: Leads in the window: how many worlds, and the baseline's share of right cells first (likelihood-ratio scan).
-WINDOWS = {500: (200, 0.56), 2000: (120, 0.81), 8000: (80, 0.97)}
-CLEAN = 100
+WINDOWS = {500: (400, 0.56), 2000: (400, 0.81), 8000: (300, 0.97)}
+CLEAN = 400
 
 
 def evaluate(seed: int, shared: Path | None) -> list[Line]:  # noqa: ARG001 - the worlds are drawn here
@@ -33,17 +33,23 @@ def evaluate(seed: int, shared: Path | None) -> list[Line]:  # noqa: ARG001 - th
             found = [dict(cause.cell) for cause in scan_causes(before, after)[:3]]
             first += found[:1] == [cell]
             third += cell in found
-        note = f"{worlds} worlds; in the first three {third / worlds:.2f}; baseline: likelihood-ratio scan"
+        note = f"{worlds} worlds, standard error {_error(first / worlds, worlds):.3f}; in the first three "
+        note += f"{third / worlds:.2f}; baseline: likelihood-ratio scan"
         lines.append(Line(f"right cell first, {leads} leads", first / worlds, baseline, baseline, "at least", note))
-    for leads in (500, 2000):
+    for leads in WINDOWS:
         named = 0
         for world in range(CLEAN):
             rng = np.random.default_rng([seed, leads, world, 1])
             before, after, _ = leads_with_a_fault(rng, leads, faulty=False)
             named += find_cause(before, after, rng=rng)[0] is not None
-        note = f"{CLEAN} windows with a mix shift and no fault; level 5 %"
-        lines.append(Line(f'"no cause", {leads} leads', 1 - named / CLEAN, None, 0.9, "at least", note))
+        clean = 1 - named / CLEAN
+        note = f"{CLEAN} windows with a mix shift and no fault; level 5 %; standard error {_error(clean, CLEAN):.3f}"
+        lines.append(Line(f'"no cause", {leads} leads', clean, None, 0.9, "at least", note))
     return lines
+
+
+def _error(share: float, n: int) -> float:
+    return float(np.sqrt(share * (1 - share) / n))
 
 
 def leads_with_a_fault(rng: np.random.Generator, leads: int, *, faulty: bool) -> tuple[Cases, Cases, dict[int, int]]:

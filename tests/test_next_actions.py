@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -123,6 +124,31 @@ def test_a_stage_is_priced_by_the_pipeline_and_its_play_fits_the_stage():
     assert best.money < Decimal(str(expect(model, book, HORIZON).total)), (
         "not more than the whole pipeline brings again"
     )
+
+
+def test_a_lift_multiplies_the_odds_of_ever_going_on_and_takes_as_long():
+    book = draw(3, 1.5, days=900).known_at(820.0)
+    model = Hazards.of(book.stays, book.day)
+    deals = book.stays.open_at(book.day).as_new(book.day)
+    last = len(book.stays.stages) - 1
+    deals = replace(deals, stage=np.full(deals.size, last))
+    shift, weeks = 0.5, 200
+    usual, lifted = (each.by_week(deals, book.day, weeks) for each in (model, model.what_if(last, shift)))
+    odds = [won / (1 - won) for won in (usual.sum(axis=1), lifted.sum(axis=1))]
+    assert odds[1] / odds[0] == pytest.approx(np.exp(shift), rel=0.03)
+    took = [(each @ np.arange(weeks)) / each.sum(axis=1) for each in (usual, lifted)]
+    assert took[1] == pytest.approx(took[0], rel=0.03), "those that go on because of it wait no longer than the others"
+
+
+def test_a_lift_leaves_the_deals_alone_that_are_in_the_stage():
+    book = draw(3, 1.5, days=900).known_at(820.0)
+    model = Hazards.of(book.stays, book.day)
+    still = book.stays.open_at(book.day)
+    before, inside, after = (still.chosen(still.stage == stage) for stage in (2, 3, 4))
+    for deals, moves in ((before, True), (inside, False), (after, False)):
+        usual, lifted = (each.by_week(deals, book.day, 26) for each in (model, model.what_if(3, 0.5)))
+        assert bool((lifted.sum(axis=1) > usual.sum(axis=1) + 1e-6).all()) is moves
+        assert moves or lifted == pytest.approx(usual, abs=1e-12)
 
 
 def test_retention_is_priced_on_recurring_revenue():

@@ -30,6 +30,31 @@ def test_a_whole_dimension_is_named_alone():
     assert scan_causes(before, after)[0].cell == {0: 1}
 
 
+def test_a_cell_that_fell_is_named_even_where_the_whole_rose():
+    before = table(((0,), 3000, 900), ((1,), 3000, 900), ((2,), 3000, 900))
+    after = table(((0,), 400, 150), ((1,), 400, 150), ((2,), 60, 3))
+    assert sum(after.hits) / sum(after.n) > 0.3, "the whole rose"
+    cause, _ = find_cause(before, after, rng=np.random.default_rng(3))
+    assert cause is not None
+    assert cause.cell == {0: 2}
+    assert cause.hits < cause.expected
+
+
+def test_chance_counts_how_little_the_earlier_cases_tell():
+    groups = [(code,) for code in range(8)]
+    few = table(*((group, 40, 12) for group in groups))
+    many = table(*((group, 40_000, 12_000) for group in groups))
+    after = table(*((group, 60, 8 if group == (0,) else 18) for group in groups))
+    told = [find_cause(before, after, rng=np.random.default_rng(8), draws=399)[1][0] for before in (few, many)]
+    assert told[0].cell == told[1].cell == {0: 0}
+    assert told[0].p > told[1].p
+
+
+def test_without_a_dimension_nothing_is_blamed():
+    none = Cases(np.zeros((1, 0), dtype=np.int64), np.array([100.0]), np.array([30.0]))
+    assert find_cause(none, none, rng=np.random.default_rng(9)) == (None, [])
+
+
 def test_a_shift_of_the_mix_blames_no_cell():
     before = table(((0, 0), 5000, 2500), ((1, 0), 5000, 500), ((0, 1), 5000, 2500), ((1, 1), 5000, 500))
     after = table(((0, 0), 100, 50), ((1, 0), 900, 90), ((0, 1), 100, 50), ((1, 1), 900, 90))
@@ -56,8 +81,8 @@ def test_the_order_of_groups_changes_nothing():
     before, after, _ = leads_with_a_fault(np.random.default_rng(3), 400, faulty=True)
     order = np.random.default_rng(4).permutation(len(after.n))
     mixed = Cases(after.codes[order], after.n[order], after.hits[order])
-    first, second = scan_causes(before, after), scan_causes(before, mixed)
-    assert [cause.cell for cause in first[:5]] == [cause.cell for cause in second[:5]]
+    first, second = (find_cause(before, each, rng=np.random.default_rng(5), draws=19) for each in (after, mixed))
+    assert first == second, "the draws too"
 
 
 def test_too_few_cases_blame_nothing():

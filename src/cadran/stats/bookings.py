@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cadran.stats.forecast import accuracy_of, land, weights_of
+from cadran.stats.passage import Lift
 from cadran.stats.stays import LOST, OPEN, WEEK, Stays
 from cadran.stats.win_hazard import fit_hazard
 
@@ -50,12 +51,13 @@ class Hazards:
     """Chances by the way through the stages; see `win_hazard`.
 
     Attributes:
-        hazard: What was learnt, or would be if a stage were another.
-        before: For a stage that would be another: its place, and what was learnt; None otherwise.
+        hazard: What was learnt.
+        lift: For a stage that would be another: its place, and the logarithm of what the odds of going on from it
+            would be multiplied by; None otherwise.
     """
 
     hazard: WinHazard
-    before: tuple[int, WinHazard] | None = None
+    lift: tuple[int, float] | None = None
 
     @staticmethod
     def of(stays: Stays, day: float) -> Hazards | None:
@@ -67,18 +69,17 @@ class Hazards:
         return Hazards(fit_hazard(known, day))
 
     def what_if(self, stage: int, log_odds: float) -> Hazards:
-        """The same company, had one stage another conversion: the odds of going on from it are multiplied.
+        """The same company, had one stage another conversion: the odds of going on from it, ever, are multiplied.
 
-        It says what the arithmetic of the pipeline gives, not what an action causes. Deals that are in the stage
-        already keep their chances there: what a stage lets through is told of the deals that enter it.
+        It says what the arithmetic of the pipeline gives, not what an action causes. Deals that go on take as long as
+        those that go on today; deals that are in the stage already keep their chances there, since what a stage
+        lets through is told of the deals that enter it.
 
         Args:
             stage: Place of the stage.
             log_odds: Logarithm of what the odds are multiplied by.
         """
-        offsets = self.hazard.offsets.copy()
-        offsets[stage] += log_odds
-        return Hazards(self.hazard.with_offsets(offsets), (stage, self.hazard))
+        return replace(self, lift=(stage, log_odds))
 
     def by_week(self, deals: Stays, day: float, weeks: int) -> Array:
         """See `Chances`."""
@@ -87,11 +88,8 @@ class Hazards:
         for start in range(0, n, BLOCK):
             rows = np.arange(start, min(start + BLOCK, n))
             part = deals.chosen(rows)
-            found[rows] = self.hazard.passage(part, day).by_week(calendar)
-            if self.before is not None:
-                stage, usual = self.before
-                inside = np.flatnonzero((part.stage == stage) & (part.entered < day))
-                found[rows[inside]] = usual.passage(part.chosen(inside), day).by_week(calendar)
+            lift = Lift(*self.lift, part.entered >= day) if self.lift else None
+            found[rows] = self.hazard.passage(part, day).by_week(calendar, lift)
         return found
 
 

@@ -11,6 +11,8 @@ from scipy import special
 from cadran.stats.stays import BUCKETS, TOUCH_WEEKS, bucket
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from cadran.stats.stays import Array, Whole
 
 #: Weeks in a stage after which the chances no longer change.
@@ -42,6 +44,31 @@ class Side:
         """Shape (n,), in the stage in which each deal is, in the bucket that it has come to."""
         logit = self.base[stage, place] + self.own + closing * self.closing[stage]
         return np.asarray(special.expit(logit + self.touch if touched else logit))
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Odds of going on from a stage, ever, that are multiplied for the deals that enter it from a day on.
+
+    The deals that go on because of it take as long as those that go on anyway: were only the odds of each week
+    multiplied, they would take as long as those that are lost, which is longer. The chance of leaving in a week
+    follows (the transform of Doob that gives every week of a stay the same odds in the end).
+
+    Attributes:
+        stage: Place of the stage.
+        log_odds: Logarithm of what the odds are multiplied by.
+        fresh: Shape (n,), true for deals whose own stay begins on the first day.
+    """
+
+    stage: int
+    log_odds: float
+    fresh: NDArray[np.bool_]
+
+    def put(self, leaves: Array, goes_on: Array, ever: Array) -> tuple[Array, Array]:
+        """Chances in a week of leaving, and then of going on, from those without it and the one of ever going on."""
+        more = np.expm1(self.log_odds)
+        odds = 1 + more * goes_on
+        return np.minimum(leaves * odds / (1 + more * ever), 1.0), goes_on * (1 + more) / odds
 
 
 @dataclass(frozen=True)
@@ -94,35 +121,60 @@ class Passage:
         later = passes[row, self.stage, np.minimum(place + 1, BUCKETS.size - 1)]
         return np.asarray(found + alive * (on * (1 - stays) + stays * later))
 
-    def by_week(self, calendar: Array) -> Array:
+    def by_week(self, calendar: Array, lift: Lift | None = None) -> Array:
         """Shape (n, n_weeks), chance of being won in each week.
 
         Args:
             calendar: Shape (n_weeks,), how far each week is at the end of a quarter.
+            lift: A stage that lets more through, or less; None for none.
         """
         n, n_weeks = self.stage.size, calendar.size
-        places = bucket(np.arange(n_weeks + 1))
         alive, found = np.ones(n), np.zeros((n, n_weeks))
         # deals that came to a stage after the first day, by weeks since
         inside = np.zeros((n, self.onward.shape[0], n_weeks + 2))
-        shares = {flag: (self.leaves.shares(flag), self.goes_on.shares(flag)) for flag in set(calendar.tolist())}
+        ever = self._ever_by_week(lift.stage, n_weeks) if lift else np.zeros(0)
+        shares = {flag: self._weekly(flag, n_weeks, lift, ever) for flag in set(calendar.tolist())}
         for week, flag in enumerate(calendar.tolist()):
-            leaves, goes_on = (side[:, :, places[: week + 1]] for side in shares[flag])
+            leaves, goes_on = (side[:, :, : week + 1] for side in shares[flag])
             gone = inside[:, :, : week + 1] * leaves
             on = (gone * goes_on).sum(axis=2)
             inside[:, :, 1 : week + 2] = inside[:, :, : week + 1] - gone
-            leaving, on_from_here = self._leave(alive, week, flag)
+            leave, go = self._from_here(week, flag, lift, ever)
+            leaving = alive * leave
             alive = alive - leaving
-            on[np.arange(n), self.stage] += on_from_here
+            on[np.arange(n), self.stage] += leaving * go
             found[:, week], inside[:, :, 0], early = self._enter(on, leaves[:, :, 0], goes_on[:, :, 0])
             inside[:, :, 1] += early
         return found
 
-    def _leave(self, alive: Array, week: int, flag: float) -> tuple[Array, Array]:
-        """Deals that leave, in a week, the stage that they are in on the first day, and those of them that go on."""
+    def _weekly(self, flag: float, n_weeks: int, lift: Lift | None, ever: Array) -> tuple[Array, Array]:
+        """Chances of leaving and of going on by weeks since the entry, shape (n, n_stages, n_weeks) each."""
+        places = bucket(np.arange(n_weeks))
+        leaves, goes_on = (side.shares(flag)[:, :, places] for side in (self.leaves, self.goes_on))
+        if lift is not None:
+            at = lift.stage
+            leaves[:, at], goes_on[:, at] = lift.put(leaves[:, at], goes_on[:, at], ever)
+        return leaves, goes_on
+
+    def _from_here(self, week: int, flag: float, lift: Lift | None, ever: Array) -> tuple[Array, Array]:
+        """Chances of leaving, in a week, the stage in which each deal is on the first day, and then of going on."""
         place, touched = bucket(self.clock + week), week < TOUCH_WEEKS
-        leaving = alive * self.leaves.now(self.stage, place, flag, touched=touched)
-        return leaving, leaving * self.goes_on.now(self.stage, place, flag, touched=touched)
+        leave, go = (side.now(self.stage, place, flag, touched=touched) for side in (self.leaves, self.goes_on))
+        if lift is None:
+            return leave, go
+        own = lift.fresh & (self.stage == lift.stage)
+        more, better = lift.put(leave, go, ever[:, week])
+        return np.where(own, more, leave), np.where(own, better, go)
+
+    def _ever_by_week(self, stage: int, n_weeks: int) -> Array:
+        """Shape (n, n_weeks), chance of ever going on from a stage for a deal that has been there for some weeks."""
+        leaves, goes_on = (side.shares()[:, [stage]] for side in (self.leaves, self.goes_on))
+        passes = np.append(_from_entry(leaves, goes_on), goes_on[:, :, -1:], axis=2)[:, 0]
+        weeks = np.arange(n_weeks)
+        places = bucket(weeks)
+        rest = np.append(BUCKETS[1:], LAST)[places] - weeks
+        stays = (1 - leaves[:, 0][:, places]) ** np.maximum(rest, 0)
+        return np.asarray(goes_on[:, 0][:, places] * (1 - stays) + stays * passes[:, places + 1])
 
     def _enter(self, on: Array, leaves: Array, goes_on: Array) -> tuple[Array, Array, Array]:
         """Where deals that go on in a week come to: won, and each stage in its second and in its first half.
