@@ -22,6 +22,7 @@ from cadran.insights.landing import Ahead, book_of, parts_by
 from cadran.period import Calendar, Period, midnight_utc
 from cadran.stats.bookings import Hazards, expect, forecast, top_down
 from cadran.stats.pace import pace
+from cadran.stats.win_hazard import groups
 from cockpit import fake_workspace, get
 from evaluation.worlds.pipeline import draw
 from warehouse import PARIS, MemoryWarehouse, context
@@ -66,6 +67,18 @@ def test_open_deals_bring_less_than_their_amount_and_more_time_brings_more(compa
     still = ~long.is_new
     assert (long.value[still] < book.amounts()[long.deal[still]]).all()
     assert expect(model, book, 0.0).total == 0
+
+
+def test_a_span_that_ends_with_its_quarter_has_all_of_the_last_hurry(company):
+    book = company.known_at(QUARTER * 9 - 46)
+    model = Hazards.of(book.stays, book.day)
+    coefficients = model.hazard.leaves.coefficients.copy()
+    coefficients[groups(len(book.stays.stages))["closing"]] = 3.0
+    hurried = Hazards(replace(model.hazard, leaves=replace(model.hazard.leaves, coefficients=coefficients)))
+    still = book.stays.open_at(book.day)
+    six, span, seven = (hurried.within(still, book.day, days).sum() for days in (42.0, 46.0, 49.0))
+    # four of the seven days of that week, but with nearly all of its wins
+    assert six + 0.7 * (seven - six) < span < seven
 
 
 def test_a_company_that_won_nothing_has_no_model(company):

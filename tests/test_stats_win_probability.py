@@ -133,6 +133,7 @@ def test_the_end_of_a_quarter_is_its_last_days():
     days = np.array([72.0, 75.5, 79.0, 87.5, 91.5])
     assert closing_share(days, np.array([91.0, 182.0])).tolist() == [0.0, 0.5, 1.0, 0.5, 0.0]
     assert closing_share(days, np.zeros(0)).tolist() == [0.0] * 5
+    assert closing_share(np.array([87.0]), np.array([91.0]), 4.0).tolist() == [1.0]
 
 
 def test_rare_labels_have_no_column_and_unknown_ones_no_effect():

@@ -111,6 +111,7 @@ def _figures(found: Outlook, view: View, language: str) -> Table:
         table.add_row(say("Expected in all", {}, language), money(found.value))
         band = format_interval(float(found.low), float(found.high), "money", found.currency, language)
         table.add_row(say("Band of {level} %", {"level": round(100 * found.level)}, language), band)
+        table.add_row(say("Mean of all that may come", {}, language), money(found.mean))
         table.add_row(say("From {n} open deals", {"n": found.n_open}, language), money(found.from_open))
         table.add_row(say("From deals still to be created", {}, language), money(found.from_new))
         for name, value in found.methods.items():

@@ -91,7 +91,8 @@ class Outlook:
         as_of: Instant up to which the data was known.
         currency: Base currency.
         booked: Signed so far.
-        value: Expected in all.
+        value: Where it lands: under the mean where chance is large, see `forecast.least_relative`.
+        mean: Mean of what may come.
         low: Lower edge of the band, never under `booked`.
         high: Upper edge.
         level: Coverage of the band.
@@ -115,6 +116,7 @@ class Outlook:
     currency: str
     booked: Decimal
     value: Decimal | None = None
+    mean: Decimal | None = None
     low: Decimal | None = None
     high: Decimal | None = None
     level: float = 0.8
@@ -168,7 +170,8 @@ class Ahead:
             return _with(bare, reason="No deal was won yet: there is nothing to forecast from.")
         days = max(end - known, 0.0)
         earlier = self._earlier(query, found, book, days)
-        told = forecast(book, earlier, Hazards.of, days, float(period.days))
+        over = max(known - self._number(period.start), 0.0)
+        told = forecast(book, earlier, Hazards.of, days, float(period.days), over=over)
         if not sum(told.weights.values()) or not np.isfinite(told.landing.value):
             return _with(bare, reason="Too little is known of past deals to forecast from them.")
         return self._filled(bare, book, told, found)
@@ -186,6 +189,7 @@ class Ahead:
         return _with(
             bare,
             value=value,
+            mean=_money(booked + landing.law.mean),
             low=_money(booked + landing.band.low),
             high=_money(booked + landing.band.high),
             level=landing.band.level,

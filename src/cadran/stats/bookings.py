@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cadran.stats.forecast import accuracy_of, land, weights_of
+from cadran.stats.forecast import Gamma, accuracy_of, land, least_relative, scale_of, weights_of
 from cadran.stats.passage import Lift
 from cadran.stats.stays import LOST, OPEN, WEEK, Stays
-from cadran.stats.win_hazard import fit_hazard
+from cadran.stats.win_hazard import WINDOW_DAYS, fit_hazard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,15 +35,17 @@ RECENT_DAYS, MOST_PROFILES = 182.0, 240
 BLOCK = 4096
 #: Past spans whose yield and whose amount the top-down methods take the mean of.
 SPANS = 4
+#: Relative variance of what the deals bring, for one win learnt from: that many wins divide it.
+DOUBT = 2.0
 #: Methods, and the weight of each before anything is known of its errors.
-METHODS, PRIOR = ("bottom_up", "past_yield", "past_mean"), (0.9, 0.08, 0.02)
+METHODS, PRIOR = ("bottom_up", "past_yield", "past_mean"), (0.96, 0.02, 0.02)
 
 
 class Chances(Protocol):
-    """What tells the chance of every deal; see `win_probability.WinModel`."""
+    """What tells the chance of every deal."""
 
-    def by_week(self, deals: Stays, day: float, weeks: int) -> Array:
-        """Chance that each deal is won in each of the weeks after a day, shape (n, weeks)."""
+    def within(self, deals: Stays, day: float, days: float) -> Array:
+        """Chance that each deal is won within a number of days, at least 0, after a day; shape (n,)."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +83,19 @@ class Hazards:
         """
         return replace(self, lift=(stage, log_odds))
 
-    def by_week(self, deals: Stays, day: float, weeks: int) -> Array:
+    def within(self, deals: Stays, day: float, days: float) -> Array:
         """See `Chances`."""
-        calendar, n = self.hazard.calendar(day, weeks), deals.deal.size
-        found = np.zeros((n, weeks))
+        shares = _parts_of_weeks(days)
+        # the last week may be cut by the end of a quarter: what counts is where its own part lies
+        starts = day + WEEK * np.arange(shares.size, dtype=np.float64)
+        calendar, n = self.hazard.calendar_at(starts, np.asarray(WEEK * shares, dtype=np.float64)), deals.deal.size
+        found = np.zeros(n)
         for start in range(0, n, BLOCK):
             rows = np.arange(start, min(start + BLOCK, n))
             part = deals.chosen(rows)
             lift = Lift(*self.lift, part.entered >= day) if self.lift else None
-            found[rows] = self.hazard.passage(part, day).by_week(calendar, lift)
-        return found
+            found[rows] = self.hazard.passage(part, day).by_week(calendar, lift) @ shares
+        return np.clip(found, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -143,12 +148,14 @@ class Expected:
         is_new: Shape (n,), true where deals like this one are still to be created.
         value: Shape (n,), expected amount.
         variance: Shape (n,), variance of the amount.
+        doubt: Standard deviation, relative to all, of the chances themselves, learnt from so many wins.
     """
 
     deal: Whole
     is_new: NDArray[np.bool_]
     value: Array
     variance: Array
+    doubt: float = 0.0
 
     @property
     def total(self) -> float:
@@ -157,8 +164,8 @@ class Expected:
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the amount of all, every deal on its own."""
-        return float(np.sqrt(self.variance.sum()))
+        """Standard deviation of the amount of all: every deal on its own, and all of them by their chances."""
+        return float(np.hypot(np.sqrt(self.variance.sum()), self.doubt * self.total))
 
 
 def expect(model: Chances, book: Book, days: float) -> Expected:
@@ -169,26 +176,25 @@ def expect(model: Chances, book: Book, days: float) -> Expected:
         book: Deals as known then.
         days: Length of the span, at least 0.
     """
-    length = days / WEEK
-    weeks = max(int(np.ceil(length - 1e-9)), 0)
     amount = book.amounts()
     still = book.stays.open_at(book.day)
-    chance = np.clip(model.by_week(still, book.day, weeks) @ _inside(length, weeks), 0, 1)
+    chance = model.within(still, book.day, days)
     worth = amount[still.deal]
     profiles, a_week = _profiles(book)
     wins = np.zeros(profiles.deal.size)
-    for week, share in enumerate(_inside(length, weeks).tolist()):
+    for week, share in enumerate(_parts_of_weeks(days).tolist()):
         # deals of a week come in its middle, on average
-        start = week + share / 2
-        day = np.full(profiles.deal.size, book.day + start * WEEK)
-        later = model.by_week(replace(profiles, entered=day, began=day), book.day + start * WEEK, weeks - week)
-        wins += a_week * share * (later @ _inside(length - start, weeks - week))
+        start = WEEK * (week + share / 2)
+        day = np.full(profiles.deal.size, book.day + start)
+        wins += a_week * share * model.within(replace(profiles, entered=day, began=day), book.day + start, days - start)
     own = amount[profiles.deal]
+    n_wins = int((book.won & (book.closed > book.day - WINDOW_DAYS) & (book.closed <= book.day)).sum())
     return Expected(
         deal=np.concatenate([still.deal, profiles.deal]),
         is_new=np.arange(still.deal.size + profiles.deal.size) >= still.deal.size,
         value=np.concatenate([chance * worth, wins * own]),
         variance=np.concatenate([chance * (1 - chance) * worth**2, wins * own**2]),
+        doubt=float(np.sqrt(DOUBT / max(n_wins, 1))),
     )
 
 
@@ -220,13 +226,11 @@ class Past:
 
     Attributes:
         forecasts: Shape (n, methods), NaN where a method had nothing to rest on.
-        spread: Shape (n,), standard deviation that the bottom-up model gave.
         actual: Shape (n,), what was signed.
         naive: Shape (n,), what the span before it had signed.
     """
 
     forecasts: Array
-    spread: Array
     actual: Array
     naive: Array
 
@@ -241,7 +245,7 @@ class Bookings:
         weights: Weight of each.
         expected: The bottom-up forecast, deal by deal.
         past: Past forecasts of the same length.
-        said: Shape (n,), what all methods together said on those days, with today's weights.
+        said: Shape (n,), what would have been told on those days, with today's weights.
     """
 
     landing: Landing
@@ -257,7 +261,9 @@ class Bookings:
         return accuracy_of(self.said, self.past.actual, self.past.naive)
 
 
-def forecast(book: Book, earlier: Sequence[Book], fit: Fit, days: float, cycle: float) -> Bookings:
+def forecast(
+    book: Book, earlier: Sequence[Book], fit: Fit, days: float, cycle: float, *, over: float = 0.0
+) -> Bookings:
     """What will be signed in the days ahead.
 
     Args:
@@ -266,22 +272,31 @@ def forecast(book: Book, earlier: Sequence[Book], fit: Fit, days: float, cycle: 
         fit: Learns chances from stays as known on a day.
         days: Length of the span ahead, at least 0.
         cycle: Days from one span to the one before it; see `top_down`.
+        over: Days of the whole period that are over today: what they signed is part of what errors are relative to.
+
+    Returns:
+        The forecast. What is told is `least_relative`, which is under the mean that methods and deals say.
     """
     expected, now = _told(book, fit, days, cycle)
     before = [(each, *_told(each, fit, days, cycle)) for each in earlier]
     past = Past(
         forecasts=np.array([said for _, _, said in before]).reshape(-1, len(METHODS)),
-        spread=np.array([each.spread for _, each, _ in before]),
         actual=np.array([book.signed(each.day, each.day + days) for each in earlier]),
         naive=np.array([each.signed(each.day - days, each.day) for each in earlier]),
     )
     prior = np.where(np.isfinite(now), PRIOR, 0.0)
     weights = weights_of(past.forecasts, past.actual, prior)
-    said = np.nan_to_num(past.forecasts) @ weights
-    errors = (past.actual - said)[past.spread > 0] / past.spread[past.spread > 0]
-    landing = land(float(np.nan_to_num(now) @ weights), expected.spread, errors.tolist())
+    law = Gamma(float(np.nan_to_num(now) @ weights), expected.spread)
+    laws = [Gamma(float(np.nan_to_num(said) @ weights), each.spread) for _, each, said in before]
+    errors = [law.score(actual) for law, actual in zip(laws, past.actual.tolist(), strict=True) if law.spread > 0]
+    days_over = [each.signed(each.day - over, each.day) for each in (*earlier, book)]
+    scale = scale_of(errors)
+    said = [
+        least_relative(each.mean, scale * each.spread, done) for each, done in zip((*laws, law), days_over, strict=True)
+    ]
+    landing = land(law, errors, value=said[-1])
     named = [dict(zip(METHODS, map(float, values), strict=True)) for values in (now, weights)]
-    return Bookings(landing, named[0], named[1], expected, past, said)
+    return Bookings(landing, named[0], named[1], expected, past, np.array(said[:-1]))
 
 
 def _told(book: Book, fit: Fit, days: float, cycle: float) -> tuple[Expected, Array]:
@@ -314,9 +329,11 @@ def needed_pipeline(expected: Expected, amounts: Array, goal: float) -> float | 
     return rest / (brought / pipeline) / goal
 
 
-def _inside(length: float, weeks: int) -> Array:
-    """Shape (weeks,): the share of each week that lies within a length, in weeks."""
-    return np.clip(length - np.arange(weeks), 0, 1)
+def _parts_of_weeks(days: float) -> Array:
+    """The share of each week that lies within some days, shape (weeks,): above 0, and 1 but for the last."""
+    length = days / WEEK
+    weeks = np.arange(max(int(np.ceil(length - 1e-9)), 0), dtype=np.float64)
+    return np.asarray(np.clip(length - weeks, 0, 1))
 
 
 def _profiles(book: Book) -> tuple[Stays, float]:

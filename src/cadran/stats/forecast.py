@@ -1,8 +1,8 @@
 """Where an amount lands: several forecasts combined by how they did before, with a band whose coverage is known.
 
-Every forecast comes with a spread, the standard deviation that its own model gives it. Past forecasts, made
-with what was known then, say how large errors really are in units of that spread: the band is the
-spread times the quantile of those (split-conformal prediction, normalised). With n past forecasts a
+Every forecast comes with a law, from the mean and the standard deviation that its own model gives it. Past
+forecasts, made with what was known then, say how large errors really are in units of that law: the band
+reaches as far as their quantile (split-conformal prediction, normalised). With n past forecasts a
 band that holds a share p of them holds the next one with a chance of at least p n / (n + 1).
 
 References:
@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy import special
@@ -33,20 +33,84 @@ ASSUMED = 4
 FEWEST = 8
 
 
+class Law(Protocol):
+    """What an amount may be, as its model says: a score is how far an amount lies from the middle, 1 a usual way."""
+
+    @property
+    def mean(self) -> float:
+        """Expected amount."""
+        ...
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation, at least 0."""
+        ...
+
+    def score(self, amount: float) -> float:
+        """How far an amount lies from the middle; the spread must be above 0."""
+        ...
+
+    def amount(self, score: float) -> float:
+        """The amount that lies so far from the middle."""
+        ...
+
+
+@dataclass(frozen=True)
+class Normal:
+    """An amount that falls short as easily as it exceeds; see `Law`."""
+
+    mean: float
+    spread: float
+
+    def score(self, amount: float) -> float:
+        """See `Law`."""
+        return (amount - self.mean) / self.spread
+
+    def amount(self, score: float) -> float:
+        """See `Law`."""
+        return self.mean + score * self.spread
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """An amount of at least 0 that a few large cases may lift: a gamma law, whose cube root is nearly normal.
+
+    References:
+        Wilson and Hilferty (1931), The distribution of chi-square.
+    """
+
+    mean: float
+    spread: float
+
+    def score(self, amount: float) -> float:
+        """See `Law`."""
+        if self.mean <= 0:
+            return Normal(self.mean, self.spread).score(amount)
+        unit = self.spread / self.mean / 3
+        return (float(np.cbrt(max(amount, 0.0) / self.mean)) - 1 + unit**2) / unit
+
+    def amount(self, score: float) -> float:
+        """See `Law`."""
+        if self.mean <= 0:
+            return Normal(self.mean, self.spread).amount(score)
+        unit = self.spread / self.mean / 3
+        return float(self.mean * max(1 - unit**2 + score * unit, 0.0) ** 3)
+
+
 @dataclass(frozen=True)
 class Landing:
     """Where an amount lands.
 
     Attributes:
-        value: Expected amount.
+        value: The amount that is told.
         band: Where it lies, with its level.
-        spread: Standard deviation that the model gives it, at least 0.
-        errors: Past errors in units of the spread of their forecast, ascending; what the band was made from.
+        law: What it may be, as its model says.
+        errors: Scores of past amounts in the laws of their forecasts, ascending; what the band was made from.
     """
 
     value: float
     band: Interval
-    spread: float
+    law: Law
     errors: tuple[float, ...]
 
     @property
@@ -60,10 +124,10 @@ class Landing:
         Args:
             target: Amount to reach.
         """
-        if self.spread <= 0:
+        if self.law.spread <= 0:
             return float(self.value >= target)
-        needed = (target - self.value) / self.spread
-        scale = _scale(self.errors)
+        needed = self.law.score(target)
+        scale = scale_of(self.errors)
         law = float(special.ndtr(-needed / scale))
         return (sum(error >= needed for error in self.errors) + ASSUMED * law) / (len(self.errors) + ASSUMED)
 
@@ -131,20 +195,51 @@ def weights_of(past: NDArray[np.float64], actual: NDArray[np.float64], prior: Ar
     return np.asarray(before / before.sum())
 
 
-def land(value: float, spread: float, errors: Sequence[float], *, floor: float = 0.0, level: float = 0.8) -> Landing:
+def land(
+    law: Law, errors: Sequence[float], *, value: float | None = None, floor: float = 0.0, level: float = 0.8
+) -> Landing:
     """A forecast with its band.
 
     Args:
-        value: Expected amount.
-        spread: Standard deviation that its model gives it, at least 0.
-        errors: Past errors in units of the spread of their forecast, in any order; empty when there are none.
+        law: What the amount may be, as its model says.
+        errors: Scores of past amounts in the laws of their forecasts, in any order; empty when there are none.
+        value: The amount that is told; the mean of the law without it.
         floor: Amount under which it cannot land, such as what is booked already.
         level: Coverage of the band, in (0, 1).
     """
     ordered = tuple(sorted(float(each) for each in errors))
-    half = width_of(ordered, level) * spread
-    low = min(max(value - half, floor), value)
-    return Landing(value, Interval(low, value + half, level), spread, ordered)
+    told = law.mean if value is None else value
+    if law.spread <= 0:
+        return Landing(told, Interval(told, told, level), law, ordered)
+    width = width_of(ordered, level)
+    low, high = (law.amount(score) for score in (-width, width))
+    return Landing(told, Interval(min(max(low, floor), told), max(high, told), level), law, ordered)
+
+
+def least_relative(mean: float, spread: float, done: float = 0.0) -> float:
+    """The amount still to come whose error, relative to all that comes true, is nil on average.
+
+    An error counts for more where little comes true, so that a forecast judged by 1 − |F − A| / A does best under
+    the mean. It is the harmonic mean of a log-normal law with that mean and spread:
+    ``1 / E[1 / A] = E[A] / (1 + (spread / E[A])²)``, close to where the mean of |F − A| / A is least.
+
+    Args:
+        mean: Expected amount still to come.
+        spread: Its standard deviation, at least 0.
+        done: Amount that has come already, at least 0; the error is relative to both.
+
+    Returns:
+        Within 0 and the mean; the mean itself where it is not above 0.
+    """
+    whole = done + mean
+    if mean <= 0 or whole <= 0:
+        return mean
+    return max(whole / (1 + (spread / whole) ** 2) - done, 0.0)
+
+
+def scale_of(errors: Sequence[float]) -> float:
+    """Root mean square of past scores, drawn towards 1, what a model that knows its spread has."""
+    return float(np.sqrt((np.sum(np.square(errors)) + ASSUMED) / (len(errors) + ASSUMED)))
 
 
 def width_of(errors: Sequence[float], level: float) -> float:
@@ -158,7 +253,7 @@ def width_of(errors: Sequence[float], level: float) -> float:
         errors: Past errors, in any order.
         level: Coverage, in (0, 1).
     """
-    law = normal_quantile(level) * _scale(errors)
+    law = normal_quantile(level) * scale_of(errors)
     sizes = np.sort(np.abs(np.asarray(errors, dtype=float)))
     place = level * (sizes.size + 1) - 1
     if sizes.size < FEWEST or place > sizes.size - 1:
@@ -188,11 +283,6 @@ def reconciled(total: float, parts: NDArray[np.float64], variances: NDArray[np.f
     if moved.sum() > 0:
         return np.asarray(moved * (total / moved.sum()))
     return np.asarray(share * total)
-
-
-def _scale(errors: Sequence[float]) -> float:
-    """Root mean square of the errors, drawn towards 1, what a model that knows its spread has."""
-    return float(np.sqrt((np.sum(np.square(errors)) + ASSUMED) / (len(errors) + ASSUMED)))
 
 
 def _wape(said: NDArray[np.float64], true: NDArray[np.float64]) -> float | None:

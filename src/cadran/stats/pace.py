@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cadran.stats.forecast import land, weights_of
+from cadran.stats.forecast import Normal, land, weights_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def pace(done: Array, rest: Array, a_year: int) -> tuple[Landing, dict[str, floa
     said = np.array([_combined(each, weights) for each in past])
     usable = spreads[:-1] > 0
     errors = (rest[RECENT:] - said)[usable] / spreads[:-1][usable]
-    landing = land(_combined(now, weights), float(spreads[-1]), errors.tolist())
+    landing = land(Normal(_combined(now, weights), float(spreads[-1])), errors.tolist())
     return landing, dict(zip(METHODS, weights.tolist(), strict=True))
 
 

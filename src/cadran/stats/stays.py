@@ -170,9 +170,9 @@ def bucket(clock: Whole) -> Whole:
     return np.searchsorted(BUCKETS, clock, "right") - 1
 
 
-def closing_share(days: Array, closings: Array) -> Array:
-    """Share, in 0..1, of the week that begins on each day that is in the last days of a quarter."""
+def closing_share(days: Array, closings: Array, length: Array | float = WEEK) -> Array:
+    """Share, in 0..1, of the week (or of another length above 0) that begins on each day in a quarter's last days."""
     if not closings.size:
         return np.zeros(days.shape)
     end = closings[np.minimum(np.searchsorted(closings, days, "left"), closings.size - 1)]
-    return np.asarray(np.clip(np.minimum(days + WEEK, end) - np.maximum(days, end - CLOSING_DAYS), 0, WEEK) / WEEK)
+    return np.asarray(np.maximum(np.minimum(days + length, end) - np.maximum(days, end - CLOSING_DAYS), 0) / length)

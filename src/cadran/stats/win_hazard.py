@@ -81,9 +81,9 @@ class WinHazard:
         """How far each week after a day is at the end of a quarter, from the usual."""
         return self.calendar_at(day + WEEK * np.arange(weeks, dtype=np.float64))
 
-    def calendar_at(self, days: Array) -> Array:
-        """How far the week that begins on each day is at the end of a quarter, from the usual."""
-        return np.asarray(closing_share(days, self.closings) - self.means[1])
+    def calendar_at(self, days: Array, length: Array | float = WEEK) -> Array:
+        """How far the week, or another length, that begins on each day is at the end of a quarter, from the usual."""
+        return np.asarray(closing_share(days, self.closings, length) - self.means[1])
 
     def drawn(self, rng: np.random.Generator) -> WinHazard:
         """The same as it may also be, given the data."""
