@@ -24,7 +24,9 @@ from cadran.config import load_project
 from cadran.errors import ConfigError, DeliveryError, QueryError
 from cadran.insights.alert_record import signal_of, signal_row
 from cadran.insights.alert_rules import questions, rule_signals
+from cadran.insights.alert_watch import missing_signals
 from cadran.insights.alerts import REMIND, Lasting, changes, held_back
+from cadran.insights.anomalies import Anomalies, Missing
 from cadran.jobs import alerts as jobs
 from cadran.jobs.deliver import FIRST_WAIT, deliver, delivery_records
 from cadran.jobs.start import init_project
@@ -147,6 +149,23 @@ class TestRules:
         assert found.usual == pytest.approx(0.5)
         assert signals(project, weeks([0.5, 0.4] * 30, n=30), ruled(rule))[0].state == "clear"
 
+    def test_a_short_window_asks_for_more_certainty(self, project):
+        """Two weeks of few cases: a deep fall is told, one that chance gives now and then is not."""
+        short = AlertRule("alert", against="usual", window=2, min_n=8, certainty=Decimal("0.995"))
+        state = lambda rates, n: signals(project, weeks([0.7] * 56 + rates, n=n), ruled(short))[0].state  # noqa: E731
+        assert state([0.2, 0.2], 10) == "raised"
+        assert state([0.5, 0.5], 10) == "unknown"
+        assert state([0.5, 0.5], 60) == "raised"
+        assert state([0.0, 0.0], 3) == "unknown"
+
+    def test_a_rule_with_too_few_cases_keeps_no_alert_that_another_one_ends(self, project):
+        rules = (
+            AlertRule("alert", against="usual", window=8, min_n=20, for_periods=2),
+            AlertRule("alert", against="usual", window=2, min_n=30, certainty=Decimal("0.995")),
+        )
+        (found,) = signals(project, weeks([0.5] * 60, n=10), ruled(*rules))
+        assert (found.state, found.n) == ("clear", 80)
+
     def test_the_end_of_a_quarter_can_be_left_alone(self, project):
         rule = replace(RULE, until_share=Decimal("0.5"))
         assert signals(project, weeks([0.2] * 8), ruled(rule))[0].state == "unknown"
@@ -214,6 +233,23 @@ class TestChanges:
         drop = self.one(project)
         late = replace(drop, kind="missing", key="missing|opportunity", with_it=(("win_rate", {}),))
         assert [s.state for s in held_back([drop, late], [late])] == ["unknown", "raised"]
+        other = replace(drop, kpi="coverage")
+        assert [s.state for s in held_back([other], [late])] == ["raised"]
+        assert [s.state for s in held_back([other], [late], ["coverage"])] == ["unknown"]
+
+    def test_a_table_that_is_late_by_two_of_its_days_is_one_alert(self):
+        late = [
+            Missing("opportunity", MONDAY, ("won",)), Missing("stage_passage", MONDAY, ("conversion",)),
+            Missing("opportunity", MONDAY - timedelta(days=2), ("created", "won")),
+        ]  # fmt: skip
+        empty = Anomalies(MONDAY - timedelta(days=7), MONDAY, (), tuple(late), 0, 0, 0.1, "EUR", KNOWN)
+        found = missing_signals(empty)
+        assert [(s.key, s.since, [name for name, _ in s.with_it]) for s in found] == [
+            ("missing|opportunity", MONDAY - timedelta(days=2), ["won", "created"]),
+            ("missing|stage_passage", MONDAY, ["conversion"]),
+        ]
+        # one cause: what is to be told of both is one message
+        assert len({s.cause for s in found}) == 1
 
     def test_a_value_that_hovers_is_told_once(self, project):
         """A seeded walk around the edge: without hysteresis it would be told many times."""

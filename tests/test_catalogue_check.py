@@ -76,6 +76,8 @@ def test_a_kpi_without_contract_is_an_error_when_shipped_and_mostly_a_warning_in
         ({"dimensions": ("segmant",)}, "unknown_dimension"),
         ({"dimensions": ("stage",), "numerator": measure("lead", time="created_on")}, "no_column"),
         ({"alerts": (AlertRule("warn", by=("nowhere",)),)}, "unknown_dimension"),
+        ({"alerts": (AlertRule("warn", against="usual", certainty=Decimal(95)),)}, "bad_alert"),
+        ({"alerts": (AlertRule("warn", below=Decimal("0.2"), certainty=Decimal("0.99")),)}, "bad_alert"),
         ({"variants": ("win_rte",)}, "unknown_kpi"),
         ({"interval": "survival"}, "bad_interval"),
         ({"targets": (Target(Decimal(1), segment={"sgment": "SMB"}),)}, "unknown_dimension"),

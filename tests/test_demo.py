@@ -118,10 +118,11 @@ def test_what_moved_the_pipeline_that_covers_the_quota_adds_up(view):
 
 def test_the_planted_drop_is_in_the_conversion_of_its_stage(demo, view):
     drop = demo[1].drop
-    where = (f"segment = '{drop.segment}'", f"stage = '{drop.stage}'")
+    # customers' deals pass a stage of the same name in a pipeline of their own
+    where = (f"segment = '{drop.segment}'", f"stage = '{drop.stage}'", "pipeline = 'Ventes'")
     year_before = drop.day.replace(year=drop.day.year - 1)
-    (before,) = ask(view, "stage_conversion_to_date", where=where, start=year_before, end=drop.day)
-    (after,) = ask(view, "stage_conversion_to_date", where=where, start=drop.day, end=demo[1].until + timedelta(days=1))
+    (before,) = ask(view, "stage_conversion_decided", where=where, start=year_before, end=drop.day)
+    (after,) = ask(view, "stage_conversion_decided", where=where, start=drop.day, end=demo[1].until + timedelta(days=1))
     assert (before.figure.numerator, before.figure.denominator) == (
         drop.implied_before.numerator,
         drop.implied_before.denominator,
@@ -305,21 +306,12 @@ def test_week_by_week_the_planted_fall_and_the_coverage_gap_are_told_and_little_
     """Over 24 months: what is raised by rules and anomalies, and how much of it nothing explains."""
     if database_name != "duckdb":
         pytest.skip("the replay asks nothing of an engine that the other tests do not")
-    from evaluation.alerts import WEEKS, is_drop, is_false, lines, replay
+    from evaluation.alerts import lines, of_view
 
-    drop = demo[1].drop
-    told = replay(view)
-    false = [each for each in told if is_false(each, drop)]
-    print(
-        f"seed {demo[1].seed}: {len(false)} false alerts in {WEEKS} weeks, {len(false) / (WEEKS / 13):.2f} per quarter"
-    )
-    assert any(is_drop(each, drop) for each in told)
-    assert [line.name for line in lines(view, drop, told) if not line.passed] == []
-    # weeks of holidays raise no anomaly of their own
-    holidays = [date(2025, 8, 18), date(2025, 8, 25), date(2025, 12, 29), date(2026, 1, 5)]
-    assert [
-        each for each in told if each.day in holidays and each.what == "raised" and each.signal.kind == "anomaly"
-    ] == []
+    found = lines(of_view(view, demo[1]))
+    print(f"seed {demo[1].seed}", *(f"{line.name}: {line.ours:g} ({line.note})" for line in found), sep="\n")
+    assert len(found) >= 10
+    assert [line.name for line in found if not line.passed] == []
 
 
 def second_crm(folder):

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
-from cadran.stats.intervals import cases_to_tell, mean_interval, ratio_interval, wilson_interval
+from cadran.stats.intervals import cases_to_tell, exact_interval, mean_interval, ratio_interval, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,23 @@ def test_the_interval_holds_the_rate_and_stays_a_share(case):
     won, n = case
     found = wilson_interval(won, n)
     assert 0 <= found.low <= won / n <= found.high <= 1
+
+
+@given(st.integers(1, 60), st.floats(0.02, 0.98), st.sampled_from([0.9, 0.95, 0.995]))
+def test_the_exact_interval_covers_at_least_what_it_says(n, rate, level):
+    """Over every outcome that chance can give, weighted by its probability."""
+    chance = binom.pmf(range(n + 1), n, rate)
+    covered = sum(p for won, p in enumerate(chance) if exact_interval(won, n, level=level).holds(rate))
+    assert covered >= level - 1e-9
+
+
+def test_it_gives_the_published_exact_bounds():
+    """Clopper and Pearson: 3 of 10 and none of 10 at 95 %."""
+    found = [exact_interval(won, 10) for won in (3, 0, 10)]
+    assert [(round(each.low, 4), round(each.high, 4)) for each in found] == [
+        (0.0667, 0.6525), (0.0, 0.3085), (0.6915, 1.0),
+    ]  # fmt: skip
+    assert exact_interval(0, 0) is None
 
 
 def test_the_mean_interval_is_student_s():

@@ -71,6 +71,11 @@ def check_kpi(kpi: Kpi, catalogue: Catalogue) -> Iterator[Issue]:
     if kpi.kind == "derived":
         yield from _derived(kpi, catalogue)
     yield from _targets(kpi, catalogue)
+    for rule in kpi.alerts:
+        if rule.certainty is not None and not (rule.against == "usual" and 0 < rule.certainty < 1):
+            message = "An alert of {kpi} is to be sure at {certainty}: only `against: usual` is, at a share below 1."
+            hint = 'Write a share, such as certainty: "0.995".'
+            yield of_kpi(kpi, "bad_alert", message, "alerts", hint, certainty=rule.certainty)
     for name in kpi.variants:
         if name not in (*catalogue.kpis, *catalogue.left_out):
             yield _unknown_kpi(name, catalogue, where_of(kpi.places, "variants", kpi.where))

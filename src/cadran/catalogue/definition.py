@@ -163,6 +163,8 @@ class AlertRule:
             the 52 weeks before the window.
         recover: Value that ends it, further in the good direction than the one that raises it; None for the same.
         window: For ``usual``, how many weeks are looked at together.
+        certainty: For ``usual``, coverage in (0, 1) of the interval that must lie past it, None for 0.95: a short
+            window of few cases asks for more, since chance has more weeks to be striking in.
         until_share: Share of the quarter, in 0..1, after which nothing is judged any more; None for all of it.
     """
 
@@ -175,6 +177,7 @@ class AlertRule:
     against: Literal["level", "target", "usual"] = "level"
     recover: Decimal | None = None
     window: int = 8
+    certainty: Decimal | None = None
     until_share: Decimal | None = None
 
 

@@ -81,6 +81,7 @@ ALERT = fields.Shape(
         "against": fields.choice("level", "target", "usual"),
         "recover": fields.number,
         "window": fields.whole,
+        "certainty": fields.number,
         "until_share": fields.number,
     },
     required=("level",),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from cadran.engine.query import KpiQuery, where_is
 from cadran.insights.alerts import Kind, Signal, State
 from cadran.insights.review import GRAINS
-from cadran.stats.intervals import wilson_interval
+from cadran.stats.intervals import exact_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -183,7 +183,7 @@ def _usual_points(series: Sequence[Reading], rule: AlertRule) -> list[_Point]:
             found.append(_Point(None, n=n))
             continue
         hits, usual = sum(upper[first : at + 1]), sum(upper[before]) / past
-        interval = wilson_interval(hits, n)
+        interval = exact_interval(hits, n, level=float(rule.certainty or 0.95))
         low, high = (interval.low, interval.high) if interval else (None, None)
         found.append(_Point(hits / n, low, high, usual, n))
     return found
@@ -237,9 +237,15 @@ def _is_late(rule: AlertRule, day: date, calendar: Calendar) -> bool:
 
 
 def _graver(one: Signal, other: Signal) -> Signal:
-    """Of two rules on the same side, the one that says more: the gravest raised, or the one that is sure."""
-    order = {"raised": 2, "unknown": 1, "clear": 0}
-    rank = lambda signal: (order[signal.state], signal.level == "alert")  # noqa: E731
+    """Of two rules on the same side, the one that says more: the gravest raised, then the one that hovers.
+
+    One that has too few cases says nothing, and keeps no alert that the other rule ends.
+    """
+    order = {"raised": 3, "unknown": 2, "clear": 1}
+
+    def rank(signal: Signal) -> tuple[int, bool]:
+        return 0 if signal.value is None else order[signal.state], signal.level == "alert"
+
     return max(one, other, key=rank)
 
 

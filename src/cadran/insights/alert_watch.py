@@ -10,7 +10,7 @@ from cadran.insights.alerts import Signal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from cadran.insights.anomalies import Anomalies, Anomaly
+    from cadran.insights.anomalies import Anomalies, Anomaly, Missing
 
 
 def anomaly_signals(found: Anomalies) -> tuple[Signal, ...]:
@@ -22,14 +22,23 @@ def anomaly_signals(found: Anomalies) -> tuple[Signal, ...]:
 
 
 def missing_signals(found: Anomalies) -> tuple[Signal, ...]:
-    """The signals of tables whose last days have not come."""
-    return tuple(
-        Signal(
-            key=f"missing|{each.entity}", cause=each.entity, kind="missing", level="alert", kpi=each.kpis[0],
-            owner="", team="", segment={}, state="raised", start=each.since, end=found.end, since=each.since,
-            entity=each.entity, with_it=tuple((name, {}) for name in each.kpis),
-        )
-        for each in found.missing
+    """The signals of tables whose last days have not come: one per table, whichever of its days tell it.
+
+    They have one cause, so that a late export that many tables rest on is one message.
+    """
+    tables: dict[str, list[Missing]] = {}
+    for each in found.missing:
+        tables.setdefault(each.entity, []).append(each)
+    return tuple(_of_table(name, each, found) for name, each in tables.items())
+
+
+def _of_table(entity: str, late: Sequence[Missing], found: Anomalies) -> Signal:
+    names = tuple(dict.fromkeys(name for each in late for name in each.kpis))
+    since = min(each.since for each in late)
+    return Signal(
+        key=f"missing|{entity}", cause="missing", kind="missing", level="alert", kpi=names[0], owner="", team="",
+        segment={}, state="raised", start=since, end=found.end, since=since, entity=entity,
+        with_it=tuple((name, {}) for name in names),
     )  # fmt: skip
 
 

@@ -115,9 +115,15 @@ class Change:
     lasting: Lasting | None
 
 
-def held_back(signals: Iterable[Signal], missing: Iterable[Signal]) -> tuple[Signal, ...]:
-    """The signals with those unknown whose data has not come: a late table is one alert, not many."""
-    waiting = {name for each in missing for name, _ in each.with_it}
+def held_back(signals: Iterable[Signal], missing: Iterable[Signal], resting: Iterable[str] = ()) -> tuple[Signal, ...]:
+    """The signals with those unknown whose data has not come: a late table is one alert, not many.
+
+    Args:
+        signals: Of one day.
+        missing: Those of them that say which tables have not come, with the KPIs that were to be judged.
+        resting: Further KPIs that rest on these tables.
+    """
+    waiting = {name for each in missing for name, _ in each.with_it} | set(resting)
     return tuple(
         replace(each, state="unknown") if each.kpi in waiting and each.kind != "missing" else each for each in signals
     )

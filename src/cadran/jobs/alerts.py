@@ -125,7 +125,9 @@ def day_signals(
     moved = tuple(same_group(each, kept) for each in anomaly_signals(found))
     moved = tuple({each.key: each for each in reversed(moved)}.values())
     over = clear_signals(kept, (*moved, *missing), found)
-    return held_back((*signals, *moved, *missing, *over), missing)
+    late = {each.entity for each in missing}
+    resting = [each.kpi.id for each, answer in answers if late & set(answer.lineage.get(each.kpi.id, ()))]
+    return held_back((*signals, *moved, *missing, *over), missing, resting)
 
 
 def acknowledge(project: Project, number: int, *, reason: str, until: date, now: datetime, person: str = LOCAL) -> None:

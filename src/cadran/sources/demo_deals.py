@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cadran.period import Calendar, shift_months
-from cadran.sources.demo_chance import Chance, unambiguous, utc_at
+from cadran.sources.demo_chance import Chance, paris_day, unambiguous, utc_at
 from cadran.sources.demo_world import CURRENCY, Company, Deal, Lead, Rep, World
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ DWELLS = {
     "Mid-market": (7, 11, 14, 16, 15),
     "Enterprise": (12, 20, 26, 30, 30),
 }
-#: The fall that is planted: Démo → Proposition, Mid-market, from four months before the end.
-DROP_SEGMENT, DROP_STAGE, DROP_NEXT, DROP_RATE = "Mid-market", "Démo", "Proposition", 0.33
+#: The fall that is planted: Qualification → Démo, SMB, four months before the end: ten decisions a week,
+#: so that two weeks of them tell it.
+DROP_SEGMENT, DROP_STAGE, DROP_NEXT, DROP_RATE = "SMB", "Qualification", "Démo", 0.16
 REASONS = {
     "Prix": 0.2,
     "Concurrent": 0.24,
@@ -51,8 +52,9 @@ EARLIER_DAYS = 120
 
 
 def drop_day(world: World) -> date:
-    """First day of the planted fall."""
-    return shift_months(world.span.until + timedelta(days=1), -4)
+    """First day of the planted fall: a Monday, four months before the end."""
+    day = shift_months(world.span.until + timedelta(days=1), -4)
+    return day + timedelta(days=-day.weekday() % 7)
 
 
 @dataclass
@@ -74,18 +76,25 @@ class _Walk:
     def _step(self, stage: int) -> int:
         """Index of the next stage, or -1 when the deal has ended, stopped moving, or reached the last day."""
         entered = self.path[-1][1]
-        advances = self.chance.hits(self._share(stage, entered))
+        share = self._share(stage, entered)
+        luck = self.chance.random()
+        advances = luck < share
         if not advances and self.chance.hits(0.04):
             return -1
         days = self.chance.near(DWELLS[self.company.segment][stage] * (1 if advances else 1.35), 0.55)
         days *= 0.85 if self.company.market == "US" else 1
         moment = self.world.seasons.later(self.chance, entered, max(days, 0.6), self.company.market)
+        if self._falls(stage, moment):
+            advances = luck < min(share, DROP_RATE)
         return self._enter(stage, moment) if advances else self._close(LOST, moment)
+
+    def _falls(self, stage: int, moment: datetime) -> bool:
+        """True for what is decided in the stage, the segment and the months of the planted fall."""
+        is_there = self.company.segment == DROP_SEGMENT and STAGES[stage] == DROP_STAGE
+        return is_there and paris_day(moment) >= drop_day(self.world)
 
     def _share(self, stage: int, entered: datetime) -> float:
         segment, market = self.company.segment, self.company.market
-        if segment == DROP_SEGMENT and STAGES[stage] == DROP_STAGE and entered.date() >= drop_day(self.world):
-            return DROP_RATE
         share = ADVANCES[segment][stage]
         if market == "US" and stage >= DEMO:
             months = (entered.date() - self.world.span.us_entry).days / 30.4
@@ -300,9 +309,7 @@ def _test_deals(world: World, chance: Chance) -> None:
 def _outlier(world: World) -> None:
     """One deal of two million, in negotiation at the end, that makes every mean lie."""
     running = [d for d in world.deals if d.type == "new" and d.stage in STAGES[PROPOSITION:] and not d.is_test]
-    deal = max(
-        (d for d in running if d.company.segment == "Enterprise" and d.currency == "EUR"),
-        key=lambda d: d.path[-1][1],
-    )
+    fits = lambda d: (d.currency == "EUR", d.company.segment == "Enterprise", d.path[-1][1])  # noqa: E731
+    deal = max(running, key=fits)
     deal.term_months, deal.setup, deal.amount = 36, Decimal(200_000), Decimal(2_000_000)
     deal.expected_on = Calendar().containing(world.span.exported_on, "year").end - timedelta(days=1)

@@ -63,16 +63,16 @@ class Rate:
 class Drop:
     """The fall of one stage's conversion that was planted.
 
-    Deals are counted once, in the period of their first entry into the stage, and have advanced
-    when they ever entered a later stage (`implied` also counts those that skipped the stage).
+    Deals are counted once, in the period in which they first entered a later stage or were lost in this one
+    (`implied` also counts those that skipped the stage).
 
     Attributes:
         segment: Segment in which it falls.
         stage: Stage that is left.
         next_stage: Stage that should follow.
         day: First day of the fall.
-        before: Advanced and entered, in the twelve months before.
-        after: Advanced and entered, from the day on.
+        before: Advanced and decided, in the twelve months before.
+        after: Advanced and decided, from the day on.
         implied_before: The same with skipped passages counted as passed.
         implied_after: The same with skipped passages counted as passed.
     """

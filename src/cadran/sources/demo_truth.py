@@ -115,12 +115,16 @@ def _skips(deal: Deal) -> bool:
     return any(after > before + 1 for before, after in pairwise(places))
 
 
-def _passage(deal: Deal, stage: int, *, implied: bool) -> tuple[datetime | None, bool]:
-    """When a deal first entered a stage, and whether it ever entered a later one or was won."""
+def _decision(deal: Deal, stage: int, *, implied: bool) -> tuple[datetime | None, bool]:
+    """When the fate of a deal in a stage was decided, and whether it advanced: it first went further, or was lost."""
     later = [at for name, at in deal.path if name == WON or (name in STAGES and STAGES.index(name) > stage)]
     entered = [at for name, at in deal.path if name == STAGES[stage]]
     first = entered[0] if entered else min(later) if implied and later else None
-    return first, any(first is not None and at >= first for at in later)
+    advanced = [at for at in later if first is not None and at >= first]
+    if advanced:
+        return min(advanced), True
+    is_lost_here = deal.stage == LOST and first is not None and deal.path[-2][0] == STAGES[stage]
+    return (deal.path[-1][1] if is_lost_here else None), False
 
 
 def _drop(world: World, deals: list[Deal]) -> Drop:
@@ -129,10 +133,10 @@ def _drop(world: World, deals: list[Deal]) -> Drop:
     inside = [deal for deal in deals if deal.company.segment == DROP_SEGMENT]
     found: list[Rate] = []
     for implied in (False, True):
-        passages = [_passage(deal, stage, implied=implied) for deal in inside]
+        decisions = [_decision(deal, stage, implied=implied) for deal in inside]
         for span in spans:
-            entered = [advanced for at, advanced in passages if at and span.contains(paris_day(at))]
-            found.append(Rate(sum(entered), len(entered)))
+            decided = [advanced for at, advanced in decisions if at and span.contains(paris_day(at))]
+            found.append(Rate(sum(decided), len(decided)))
     return Drop(DROP_SEGMENT, DROP_STAGE, DROP_NEXT, day, *found)
 
 

@@ -67,6 +67,32 @@ def score_interval(rate: float, trials: float, *, level: float = 0.95) -> Interv
     return Interval(max((centre - half) / scale, 0.0), min((centre + half) / scale, 1.0), level)
 
 
+def exact_interval(successes: int, trials: int, *, level: float = 0.95) -> Interval | None:
+    """Confidence interval of a rate that never covers less than it says, however few the cases.
+
+    Wilson's is shorter, but where rates are high and cases few its tail beyond a high level is several times too light.
+
+    Args:
+        successes: Number won, 0 ≤ successes ≤ trials.
+        trials: Number decided.
+        level: Coverage in (0, 1), at least.
+
+    Returns:
+        Bounds as shares in [0, 1], or None when trials is 0 or successes lie outside 0..trials.
+
+    References:
+        Clopper and Pearson (1934).
+    """
+    from scipy import special  # noqa: PLC0415 - takes a while to load
+
+    if trials <= 0 or not 0 <= successes <= trials:
+        return None
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, trials - successes + 1, tail))
+    high = 1.0 if successes == trials else float(special.betaincinv(successes + 1, trials - successes, 1 - tail))
+    return Interval(low, high, level)
+
+
 def upper_of_none(trials: int, *, level: float = 0.95) -> float:
     """The highest rate that is still compatible with no success at all.
 

@@ -174,6 +174,9 @@ class Page:
             parts.append(self.say("whole interval above {value}", value=self._value(rule.above)))
         if rule.against != "level":
             parts.append(self.say(AGAINST[rule.against], n=rule.window))
+        if rule.certainty is not None:
+            sure = format_value(rule.certainty, "rate", "", self.language)
+            parts.append(self.say("sure at {share}", share=sure))
         if rule.by:
             parts.append(
                 self.say("segment by segment: {dims}", dims=", ".join(self._dimension(name) for name in rule.by))
