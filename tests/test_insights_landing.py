@@ -76,7 +76,7 @@ def test_a_span_that_ends_with_its_quarter_has_all_of_the_last_hurry(company):
     coefficients[groups(len(book.stays.stages))["closing"]] = 3.0
     hurried = Hazards(replace(model.hazard, leaves=replace(model.hazard.leaves, coefficients=coefficients)))
     still = book.stays.open_at(book.day)
-    six, span, seven = (hurried.within(still, book.day, days).sum() for days in (42.0, 46.0, 49.0))
+    six, span, seven = (hurried.by_week(still, book.day, days).sum() for days in (42.0, 46.0, 49.0))
     # four of the seven days of that week, but with nearly all of its wins
     assert six + 0.7 * (seven - six) < span < seven
 

@@ -133,7 +133,7 @@ def test_a_lift_multiplies_the_odds_of_ever_going_on_and_takes_as_long():
     last = len(book.stays.stages) - 1
     deals = replace(deals, stage=np.full(deals.size, last))
     shift, weeks = 0.5, 200
-    usual, lifted = (each.by_week(deals, book.day, weeks) for each in (model, model.what_if(last, shift)))
+    usual, lifted = (each.by_week(deals, book.day, 7.0 * weeks) for each in (model, model.what_if(last, shift)))
     odds = [won / (1 - won) for won in (usual.sum(axis=1), lifted.sum(axis=1))]
     assert odds[1] / odds[0] == pytest.approx(np.exp(shift), rel=0.03)
     took = [(each @ np.arange(weeks)) / each.sum(axis=1) for each in (usual, lifted)]
@@ -146,7 +146,7 @@ def test_a_lift_leaves_the_deals_alone_that_are_in_the_stage():
     still = book.stays.open_at(book.day)
     before, inside, after = (still.chosen(still.stage == stage) for stage in (2, 3, 4))
     for deals, moves in ((before, True), (inside, False), (after, False)):
-        usual, lifted = (each.by_week(deals, book.day, 26) for each in (model, model.what_if(3, 0.5)))
+        usual, lifted = (each.by_week(deals, book.day, 182.0) for each in (model, model.what_if(3, 0.5)))
         assert bool((lifted.sum(axis=1) > usual.sum(axis=1) + 1e-6).all()) is moves
         assert moves or lifted == pytest.approx(usual, abs=1e-12)
 

@@ -44,8 +44,8 @@ METHODS, PRIOR = ("bottom_up", "past_yield", "past_mean"), (0.96, 0.02, 0.02)
 class Chances(Protocol):
     """What tells the chance of every deal."""
 
-    def within(self, deals: Stays, day: float, days: float) -> Array:
-        """Chance that each deal is won within a number of days, at least 0, after a day; shape (n,)."""
+    def by_week(self, deals: Stays, day: float, days: float) -> Array:
+        """Chance that each deal is won in each week, or part of one, of the days after a day; shape (n, weeks)."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,19 @@ class Hazards:
         """
         return replace(self, lift=(stage, log_odds))
 
-    def within(self, deals: Stays, day: float, days: float) -> Array:
+    def by_week(self, deals: Stays, day: float, days: float) -> Array:
         """See `Chances`."""
         shares = _parts_of_weeks(days)
         # the last week may be cut by the end of a quarter: what counts is where its own part lies
         starts = day + WEEK * np.arange(shares.size, dtype=np.float64)
         calendar, n = self.hazard.calendar_at(starts, np.asarray(WEEK * shares, dtype=np.float64)), deals.deal.size
-        found = np.zeros(n)
+        found = np.zeros((n, shares.size))
         for start in range(0, n, BLOCK):
             rows = np.arange(start, min(start + BLOCK, n))
             part = deals.chosen(rows)
             lift = Lift(*self.lift, part.entered >= day) if self.lift else None
-            found[rows] = self.hazard.passage(part, day).by_week(calendar, lift) @ shares
-        return np.clip(found, 0, 1)
+            found[rows] = self.hazard.passage(part, day).by_week(calendar, lift) * shares
+        return found
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def expect(model: Chances, book: Book, days: float) -> Expected:
     """
     amount = book.amounts()
     still = book.stays.open_at(book.day)
-    chance = model.within(still, book.day, days)
+    chance = model.by_week(still, book.day, days).sum(axis=1)
     worth = amount[still.deal]
     profiles, a_week = _profiles(book)
     wins = np.zeros(profiles.deal.size)
@@ -186,7 +186,8 @@ def expect(model: Chances, book: Book, days: float) -> Expected:
         # deals of a week come in its middle, on average
         start = WEEK * (week + share / 2)
         day = np.full(profiles.deal.size, book.day + start)
-        wins += a_week * share * model.within(replace(profiles, entered=day, began=day), book.day + start, days - start)
+        later = model.by_week(replace(profiles, entered=day, began=day), book.day + start, days - start)
+        wins += a_week * share * later.sum(axis=1)
     own = amount[profiles.deal]
     n_wins = int((book.won & (book.closed > book.day - WINDOW_DAYS) & (book.closed <= book.day)).sum())
     return Expected(
