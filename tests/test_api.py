@@ -159,7 +159,19 @@ def test_the_documentation_names_every_answer(api):
     assert {"/health", "/kpis", "/kpis/{name}", "/kpi", "/rows", "/attribution"} <= set(found["paths"])
     assert {"Answer", "Contract", "Health", "Problem", "RowsOut"} <= set(found["components"]["schemas"])
     names = {parameter["name"] for parameter in found["paths"]["/kpi"]["get"]["parameters"]}
-    assert names == {"kpi", "by", "grain", "from", "to", "where", "as_of", "compare", "trailing", "lang"}
+    assert names == {
+        "kpi",
+        "by",
+        "grain",
+        "from",
+        "to",
+        "where",
+        "as_of",
+        "compare",
+        "trailing",
+        "lang",
+        "constant_currency",
+    }
 
 
 def test_it_is_mounted_beside_the_pages(workspace, api):

@@ -18,10 +18,20 @@ from tables import collect, landed_tables
 
 KNOWN = datetime(2026, 7, 1)
 DEALS = """Record ID,Deal Name,Amount,Currency,Deal Stage,Create Date,Close Date,Deal owner
-1,A,10,EUR,Closed Won,2026-01-05,2026-02-01,Ann
+1,A,10,USD,Closed Won,2026-01-05,2026-02-01,Ann
 2,B,,EUR,Closed Won,2026-01-05,2026-02-02,Ann
 3,C,30,EUR,Closed Lost,2026-01-05,2026-02-03,Ann
 4,D,40,EUR,Closed Lost,2026-03-05,2026-02-04,Ann
+"""
+COMPANIES = """Record ID,Company name,Company Domain Name,Industry,Number of Employees,Country/Region,Create Date
+1,Acme,acme.com,COMPUTER_SOFTWARE,120,Deutschland,2026-01-05
+2,Nova,nova.com,Basket weaving,,Atlantis,2026-01-05
+"""
+ICP = """tiers:
+  - {tier: A, when: {country: [Germany, FR], employee_count: {from: 100}}}
+points:
+  - {points: 3, when: {industry_group: software}, name: sells software}
+  - {points: 1, when: {employee_count: {below: 50}}}
 """
 MQL, SQL = '"Date entered ""Marketing Qualified Lead"""', '"Date entered ""Sales Qualified Lead"""'
 LEADS = (
@@ -86,6 +96,10 @@ def project(tmp_path_factory):
     init_project(root)
     (root / "exports" / "deals-2026-07-01.csv").write_text(DEALS)
     (root / "exports" / "contacts-2026-07-01.csv").write_text(LEADS)
+    (root / "exports" / "companies-2026-07-01.csv").write_text(COMPANIES)
+    (root / "icp.yml").write_text(ICP)
+    with (root / "cadran.toml").open("a") as file:
+        file.write("\n[money]\nplan_rates = {USD = 0.5}\n")
     settings = load_project(root)
     sync_project(settings, now=datetime(2026, 7, 2))
     build_project(settings, now=datetime(2026, 7, 2))
@@ -136,3 +150,50 @@ def test_scores_are_remembered_once_per_snapshot(project):
     )
     assert "affaires ont été closes avant leur création" in shown.stdout
     assert "Contrôles passés" in shown.stdout
+
+
+def asked(project, *words, language="en"):
+    found = CliRunner().invoke(main, [*words, "--project", str(project), "--lang", language], catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    return found.stdout
+
+
+@pytest.mark.slow
+def test_values_that_nobody_knows_are_listed_with_the_line_that_tells_them(project):
+    listed = json.loads(asked(project, "values", "--format", "json"))
+    assert {(each["kind"], each["value"], each["n"]) for each in listed} == {
+        ("country", "Atlantis", 1),
+        ("industry_group", "Basket weaving", 1),
+    }
+    asked(project, "values", "Atlantis", "--of", "country", "--to", "GR")
+    asked(project, "values", "Lost city", "--of", "country", "--to", "GR")
+    assert (project / "values.yml").read_text() == "country:\n  Lost city: GR\n  Atlantis: GR\n"
+    again = CliRunner().invoke(
+        main, ["values", "Atlantis", "--of", "country", "--to", "FR", "--project", str(project), "--lang", "fr"]
+    )
+    assert "Atlantis signifie déjà GR" in again.output
+
+
+@pytest.mark.slow
+def test_accounts_have_a_tier_a_fit_and_the_rules_that_held(project):
+    found = {each["name"]: each for each in json.loads(asked(project, "icp", "--format", "json"))}
+    acme, nova = found["Acme"], found["Nova"]
+    assert (acme["icp_tier"], acme["icp_fit_score"]) == ("A", 75)
+    assert acme["icp_reasons"] == "A: country, employee_count · +3 sells software"
+    # Atlantis is not one of the countries, so that its unknown size decides nothing
+    assert (nova["icp_tier"], nova["icp_fit_score"]) == (None, None)
+    assert nova["icp_reasons"] == "? +3 sells software · ? +1 employee_count"
+
+
+@pytest.mark.slow
+def test_amounts_in_another_currency_are_at_the_rate_of_the_day_or_at_constant_rates(project):
+    (rate,) = json.loads(asked(project, "rates", "--on", "2026-02-01", "--format", "json"))
+    assert (rate["currency"], rate["quoted_on"], rate["age_days"], rate["source"]) == ("USD", "2026-01-30", 2, "ecb")
+    words = ("kpi", "bookings", "--from", "2026-01-01", "--format", "json")
+    (now,) = json.loads(asked(project, *words))
+    assert float(now["value"]) == pytest.approx(10 * float(rate["rate"]), abs=1e-4)
+    (plan,) = json.loads(asked(project, *words, "--constant-currency", "plan"))
+    assert float(plan["value"]) == 5
+    refused = CliRunner().invoke(main, [*words, "--constant-currency", "1998-01-01", "--project", str(project)])
+    assert "USD" in refused.output
+    assert refused.exit_code == 1

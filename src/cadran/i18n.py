@@ -214,7 +214,13 @@ WORDS = {
         "event", "outbound", "opening", "created", "progressed", "pulled_in", "reopened", "resized", "regressed",
         "pushed_out", "transferred", "won", "lost", "closed", "expired", "signed", "quota", "advanced", "handed_off",
         "open", "call", "meeting", "message", "linkedin", "other",
-    )}
+        "software", "telecommunications", "finance", "insurance", "manufacturing", "chemicals", "pharma", "health",
+        "retail", "wholesale", "consumer_goods", "food", "agriculture", "construction", "real_estate", "energy",
+        "transport", "hospitality", "media", "marketing_services", "professional_services", "education",
+        "public_sector", "contributor", "executive", "director", "specialist", "general_management", "procurement",
+        "people", "legal", "operations", "customer", "data",
+    )},
+    "it_services": "IT services", "non_profit": "Non-profit", "vp": "Vice president", "it": "IT",
 }  # fmt: skip
 
 

@@ -91,5 +91,5 @@ COMMON = columns(
 #: Attributes carried by every wide table, as of the event (rule G-10), so that one scan answers.
 DIMENSIONS = columns(
     "segment industry country region market size_band channel source owner team owner_region manager product "
-    "pipeline opportunity_type title_level is_target:bool"
+    "pipeline opportunity_type title_level is_target:bool industry_group icp_tier title_function"
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 #: What a customer says of itself, for companies that the CRM does not know.
-OWN = ("segment", "industry", "country", "market")
+OWN = ("segment", "industry", "industry_group", "country", "market")
 
 
 def with_customer(rows: ir.Table, t: Mapping[str, ir.Table], *, at: str) -> ir.Table:

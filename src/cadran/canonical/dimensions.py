@@ -30,7 +30,11 @@ OF_ACCOUNT = {
     "market": "market",
     "size_band": "size_band",
     "is_target": "is_target_abm",
+    "industry_group": "industry_group",
+    "icp_tier": "icp_tier",
 }
+#: Dimensions that the title of a contact gives.
+OF_TITLE = ("title_level", "title_function")
 #: Dimension, and the column of the owner that gives it.
 OF_OWNER = {"owner": "name", "team": "team", "owner_region": "region", "manager": "manager"}
 
@@ -66,8 +70,8 @@ def with_owner(rows: ir.Table, t: Mapping[str, ir.Table], *, at: str, owner: str
 
 
 def with_title(rows: ir.Table, contact: ir.Table, *, key: str = "primary_contact_id") -> ir.Table:
-    """The same rows with the ``title_level`` of a contact, as it is now."""
-    titles = contact.select("title_level", title_id="id")
+    """The same rows with `OF_TITLE` of a contact, as it is now."""
+    titles = contact.select(*OF_TITLE, title_id="id")
     return rows.left_join(titles, rows[key] == titles.title_id).drop("title_id")
 
 

@@ -32,8 +32,8 @@ _LANDED = [
         "One company.",
         columns(
             "name domain industry employee_count:int annual_revenue:money currency country region market segment "
-            "size_band phone tax_id "
-            "icp_tier icp_fit_score:float is_target_abm:bool parent_account_id>account owner_id>owner zone"
+            "size_band phone tax_id industry_group "
+            "icp_tier icp_fit_score:float icp_reasons is_target_abm:bool parent_account_id>account owner_id>owner zone"
         ),
         "created_at",
         versioned=True,
@@ -42,8 +42,8 @@ _LANDED = [
         "contact",
         "One person.",
         columns(
-            "account_id>account name email phone title persona seniority title_level country owner_id>owner "
-            "lead_source utm_source utm_medium utm_campaign"
+            "account_id>account name email phone title persona seniority title_level title_function country "
+            "owner_id>owner lead_source utm_source utm_medium utm_campaign"
         ),
         "created_at",
         versioned=True,
@@ -53,8 +53,8 @@ _LANDED = [
         "One enquiry or prospect, before it is an opportunity.",
         columns(
             "contact_id>contact account_id>account name email phone company status source sub_source channel "
-            "utm_source utm_medium utm_campaign owner_id>owner segment industry country converted_at:timestamp "
-            "converted_opportunity_id>opportunity first_response_at:timestamp is_test:bool zone"
+            "utm_source utm_medium utm_campaign owner_id>owner segment industry industry_group country "
+            "converted_at:timestamp converted_opportunity_id>opportunity first_response_at:timestamp is_test:bool zone"
         ),
         "created_at",
         versioned=True,
@@ -170,7 +170,8 @@ _LANDED = [
         "customer",
         "One paying company.",
         columns(
-            "account_id>account name segment industry country market customer_since:timestamp gross_margin_share:float"
+            "account_id>account name segment industry industry_group country market "
+            "customer_since:timestamp gross_margin_share:float"
         ),
         "created_at",
         versioned=True,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from cadran.canonical.days import SECONDS_IN_DAY
-from cadran.canonical.dimensions import with_account, with_owner
+from cadran.canonical.dimensions import OF_TITLE, with_account, with_owner
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import earliest, pick, publish, running, stacked, window
 
@@ -248,9 +248,10 @@ def _described(cycles: ir.Table, leads: ir.Table, t: Mapping[str, ir.Table]) -> 
         own_account="account_id",
         own_segment="segment",
         own_industry="industry",
+        own_industry_group="industry_group",
         own_country="country",
     )
-    contact = t["contact"].select("title_level", of_contact="id", contact_account="account_id")
+    contact = t["contact"].select(*OF_TITLE, of_contact="id", contact_account="account_id")
     found = cycles.left_join(lead, cycles.lead_id == lead.of_lead)
     found = found.left_join(contact, found.contact_id == contact.of_contact)
     found = found.mutate(
@@ -258,6 +259,5 @@ def _described(cycles: ir.Table, leads: ir.Table, t: Mapping[str, ir.Table]) -> 
         described_at=found.mql_at.coalesce(found.sql_at, found.started_at),
     )
     found = with_owner(with_account(found, t, at="described_at"), t, at="described_at")
-    return found.mutate(
-        **{name: found[name].coalesce(found[f"own_{name}"]) for name in ("segment", "industry", "country")}
-    )
+    own = ("segment", "industry", "industry_group", "country")
+    return found.mutate(**{name: found[name].coalesce(found[f"own_{name}"]) for name in own})

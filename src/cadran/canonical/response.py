@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from cadran.canonical.changes import as_of, spans_before
-from cadran.canonical.dimensions import with_account, with_owner
+from cadran.canonical.dimensions import OF_TITLE, with_account, with_owner
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import earliest, pick, publish, stacked, window
 
@@ -183,8 +183,8 @@ def _inside(minute: Expr, start: Expr, end: Expr) -> Expr:
 
 def _described(rows: ir.Table, t: Mapping[str, ir.Table]) -> ir.Table:
     """The rows with their dimensions as of the creation of the lead."""
-    contact = t["contact"].select("title_level", of_contact="id")
-    own = ("segment", "industry", "country")
+    contact = t["contact"].select(*OF_TITLE, of_contact="id")
+    own = ("segment", "industry", "industry_group", "country")
     found = rows.mutate(lead_id=rows.id, **{f"own_{name}": rows[name] for name in own})
     found = found.left_join(contact, found.contact_id == contact.of_contact)
     found = with_owner(with_account(found, t, at="created_at"), t, at="created_at")

@@ -36,6 +36,7 @@ from cadran.cli.review import act, actions, review
 from cadran.cli.run import run, runs, scheduled
 from cadran.cli.setup import setup
 from cadran.cli.targets import targets
+from cadran.cli.values import icp, values
 from cadran.errors import EXIT_ISSUES, CadranError
 
 if TYPE_CHECKING:
@@ -337,6 +338,8 @@ main.add_command(setup)
 main.add_command(match)
 main.add_command(channels)
 main.add_command(rates)
+main.add_command(values)
+main.add_command(icp)
 main.add_command(quality)
 main.add_command(targets)
 main.add_command(export)

@@ -27,6 +27,7 @@ from cadran.jobs import costs, rates
 from cadran.jobs.channels import channels_of
 from cadran.jobs.match import link_table
 from cadran.jobs.progress import silent
+from cadran.jobs.standards import Standardiser
 from cadran.jobs.sync import as_issue, mappings_of
 from cadran.store import raw
 from cadran.store.shelf import FileShelf, shelf_of
@@ -262,7 +263,9 @@ class _Build:
         shared = links.shared_names(every, references)
         if shared is not None:
             self.issues += [_shared(row) for row in self.writer.rows(shared.order_by("entity", "name")).to_pylist()]
-        tables = {name: self.writer.create(f"landed_{name}", resolved[name]) for name in names}
+        standard = Standardiser(self.project, self.writer.memory)
+        self.made += standard.made
+        tables = {name: self.writer.create(f"landed_{name}", standard.table(name, resolved[name])) for name in names}
         for part in self.made:
             self.writer.drop(part)
         return tables
