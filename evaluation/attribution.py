@@ -13,7 +13,9 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
+import pyarrow as pa
 
 from cadran.stats.attribution import RULES, Credit, rule_credit, shapley_credit
 from cadran.stats.hazard import hazard_credit
@@ -156,5 +158,24 @@ def _many(seed: int) -> Line:
     seconds = time.process_time() - started
     whole = journeys.value.sum()
     worst = max(abs(credit.value.sum() + credit.organic_value - whole) / whole for credit in found)
-    note = f"{total:,} touches, {starts.size:,} journeys, {len(found)} models; credits sum within {worst:.0e}"
+    simple = _as_lists(journeys)
+    note = (
+        f"{total:,} touches, {starts.size:,} journeys, {len(found)} models; credits sum within {worst:.0e}; "
+        f"{seconds / simple:.1f} times what DuckDB takes to make lists of channels of the same touches in this run"
+    )
     return Line("processor seconds for ten million touches, every model", seconds, None, 60.0, "at most", note)
+
+
+def _as_lists(journeys: Journeys) -> float:
+    """Processor seconds of the plain way to paths alone: the channels of each journey as a list of texts, in order."""
+    of_touch = np.repeat(np.arange(journeys.starts.size), journeys.lengths)
+    names = pa.DictionaryArray.from_arrays(journeys.channel.astype(np.int32), list(journeys.channels))
+    touches = pa.table({"journey": of_touch, "age": journeys.age, "channel": names.cast(pa.string())})
+    with duckdb.connect() as con:
+        con.execute("SET threads = 1")
+        con.register("touches", touches)
+        started = time.process_time()
+        con.execute(
+            "CREATE TABLE paths AS SELECT journey, list(channel ORDER BY age DESC) FROM touches GROUP BY journey"
+        )
+        return time.process_time() - started
