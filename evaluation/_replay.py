@@ -80,11 +80,11 @@ def replay(view: View, *, weeks: int = WEEKS, watched: Sequence[str] = WATCHED) 
     Args:
         view: The company.
         weeks: How many weeks back.
-        watched: KPIs watched for anomalies.
+        watched: KPIs watched for anomalies; with none, rules are judged alone, and every sync comes.
     """
     calendar = view.project.calendar
     last = calendar.containing(view.whole_until, "week").start
-    late = dict(_late(last))
+    late = dict(_late(last)) if watched else {}
     mondays = [last - timedelta(weeks=back) for back in range(weeks - 1, -1, -1)]
     days = sorted([*mondays, *(each + timedelta(days=3) for each in mondays[:-1:8] if each not in late)])
     kpis = [view.kpi(name) for name in RULED]
@@ -95,7 +95,8 @@ def replay(view: View, *, weeks: int = WEEKS, watched: Sequence[str] = WATCHED) 
     for day in days:
         since = late.get(day)
         known = [(each, _known(answer, since)) for each, answer in found]
-        signals = day_signals(view, known, past.anomalies(day, since), day, standing.kept)
+        unusual = past.anomalies(day, since) if watched else None
+        signals = day_signals(view, known, unusual, day, standing.kept)
         told += [Told(day, what, signal, since is not None) for what, signal in standing.step(signals, day)]
     return Replayed(tuple(told), found, tuple(days), late)
 
