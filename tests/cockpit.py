@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from cadran.canonical.quality import CHECKS
 from cadran.catalogue.definition import Target
 from cadran.config import Project
 from cadran.engine.result import Durations, Figure, KpiResult, Moments, Outcomes, Rows
 from cadran.errors import Issue, QueryError
 from cadran.insights.drivers import drivers_of
 from cadran.insights.judge import read
+from cadran.insights.quality import Finding, Quality, Score
 from cadran.period import Period
 from cadran.store.warehouse import SnapshotMeta
 from shipped import CATALOGUE
@@ -58,6 +60,7 @@ class FakeView:
     catalogue: object
     meta: SnapshotMeta
     issues: tuple[Issue, ...] = ISSUES
+    scope: tuple[str, ...] = ()
     files: tuple = (MappingProxyType({"file": "deals.csv", "mapping": "hubspot_deals", "rows_read": 1200}),)
     asked: list = field(default_factory=list)
     undefined: tuple[str, ...] = ("cac",)
@@ -66,6 +69,11 @@ class FakeView:
 
     def kpi(self, name):
         return self.catalogue.kpi(name)
+
+    def quality(self, kpis=(), checks=()):
+        return Quality(
+            (Finding(CHECKS[0], 2, 40, ("hubspot:1", "hubspot:2")),), Score(None, 40, 38), (Score("Paris", 40, 38),)
+        )
 
     def at_rates(self, said: str):
         return self

@@ -197,3 +197,10 @@ def test_drivers_add_up_to_the_change(api):
     assert found["method"] == "mix_rate"
     assert sum(Decimal(driver["contribution"]) for driver in found["drivers"]) == Decimal(found["change"])
     assert get(api, f"/drivers?kpi=win_rate&kpi=acv&{asked}").status_code == 400
+
+
+def test_quality_has_the_score_of_each_team_and_freshness_each_stream(api):
+    found = get(api, "/quality?lang=fr").json()
+    assert found["teams"] == [{"team": "Paris", "n_checked": 40, "value": 0.95, "earlier": []}]
+    assert found["findings"][0]["ids"] == ["hubspot:1", "hubspot:2"]
+    assert get(api, "/freshness").json() == []

@@ -43,7 +43,7 @@ def company(deals=4, size=500):
             custom_fields={"ab12": {"value": 5, "currency": "EUR"}},
         ),
     )
-    crm.put("persons", person(1))
+    crm.put("persons", person(1, phones=[{"value": "+33 1 23 45 67 89", "primary": True, "label": "work"}]))
     crm.put("organizations", organization(1))
     crm.put("activities", activity(1), activity(2, done=False), activity(3))
     crm.leads = [lead("aa"), lead("bb", archived=True)]
@@ -70,6 +70,7 @@ def test_a_company_becomes_canonical_tables(project, monkeypatch):
     report = build_project(load_project(project.root), now=clock.at.replace(tzinfo=None))
     assert [issue for issue in report.issues if issue.level == "error"] == []
     ask = lambda sql: shelf_of(project).open().execute(sql).to_pylist()  # noqa: E731
+    assert ask("SELECT phone FROM contact") == [{"phone": "+33 1 23 45 67 89"}]
     deals = {
         row["id"]: row
         for row in ask(

@@ -272,6 +272,18 @@ def test_pipedrive_organisations_people_and_leads_are_recognised(shipped):
     assert land_shipped(from_text(text), shipped).only("lead", "source_id", "channel") == [("x-1", "event")]
 
 
+@pytest.mark.parametrize(
+    ("headers", "cells"),
+    [
+        ("Record ID | First Name | Email | Phone Number | Mobile Phone Number", "1 | Zoé | z@a.fr | | 06 12 34 56 78"),
+        ("Id | AccountId | LastName | MailingCountry | Phone | MobilePhone", "1 | 2 | Zoé | FR | | 06 12 34 56 78"),
+        ("Personne - ID | Personne - Nom | Personne - Téléphone - Travail", "1 | Zoé | 06 12 34 56 78"),
+    ],
+)
+def test_people_have_the_number_that_they_answer(shipped, headers, cells):
+    assert land_shipped(from_text(f"\n{headers}\n{cells}\n"), shipped).only("contact", "phone") == ["06 12 34 56 78"]
+
+
 def test_stripe_subscriptions_keep_interval_discount_and_trial(shipped):
     """T-46: a full discount is a share of 1, a trial has its end."""
     text = """

@@ -268,6 +268,9 @@ def test_the_quality_page_lists_findings_and_files(app):
 
     assert page.mistakes == []
     assert "fx.csv: No rate for CHF." in page.text
+    assert "2 deals were closed before they were created." in page.text
+    assert "Paris" in page.text
+    assert "95.0%" in page.text
     assert "hubspot_deals" in page.text
 
 

@@ -31,7 +31,7 @@ from cadran.api.hypotheses import hypotheses
 from cadran.api.late import late
 from cadran.api.next_actions import next_
 from cadran.api.propensity import propensity
-from cadran.api.quality import quality
+from cadran.api.quality import fresh, quality
 from cadran.engine.query import RowQuery, from_params
 from cadran.errors import CadranError, QueryError, did_you_mean
 from cadran.i18n import say
@@ -120,6 +120,7 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/hypotheses", hypotheses, "Whether figures agree with what is believed to drive what"),
         ("/economics", economics, "What customers are worth and what they cost"),
         ("/quality", quality, "What is wrong with the data, and how each team fares"),
+        ("/freshness", fresh, "How fresh each source is"),
         ("/decisions", decisions, "Decisions, and what they changed"),
         ("/alerts", alerts, "What needs attention"),
         ("/runs", runs, "What ran, when and how it ended"),

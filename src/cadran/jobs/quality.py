@@ -49,14 +49,22 @@ def measured(view: View, kpis: Sequence[str], checks: Sequence[str] = ()) -> tup
     """
     found = view.quality(kpis, checks)
     path = view.project.state / FILE
-    kept = _kept(path)
     teams = {each.team or "": each.value for each in found.teams}
     now = {"snapshot": view.meta.name, "known_at": view.meta.known_at.isoformat(), "total": found.total.value}
-    if all(each["snapshot"] != view.meta.name for each in kept):
+    if all(each["snapshot"] != view.meta.name for each in _kept(path)):
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**now, "teams": teams}, ensure_ascii=False) + "\n")
-    earlier = [each for each in kept if each["snapshot"] != view.meta.name]
-    return found, [Trend(each["known_at"], each["total"], each["teams"]) for each in earlier]
+    return found, remembered(view)
+
+
+def remembered(view: View) -> list[Trend]:
+    """The scores of earlier snapshots, oldest first; nothing is written.
+
+    Args:
+        view: What the person may read.
+    """
+    earlier = [each for each in _kept(view.project.state / FILE) if each["snapshot"] != view.meta.name]
+    return [Trend(each["known_at"], each["total"], each["teams"]) for each in earlier]
 
 
 def board_kpis(view: View) -> list[str]:

@@ -6,7 +6,7 @@ part that the full page holds too. A request first gets a `View`, which is what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from cadran.web.acts import ACTS
 from cadran.web.forms import form_of
 from cadran.web.render import STATIC, environment
 from cadran.web.slices import Slice, parse_slice
+from cadran.web.trust import trust_page
 from cadran.web.why import driver_stages
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from cadran.insights.quality import Quality
     from cadran.web.acts import Act
+    from cadran.web.trust import Key
     from cadran.workspace import View, Workspace
 
 CSP = (
@@ -98,6 +101,7 @@ class _Cockpit:
 
     workspace: Workspace
     clock: Callable[[], datetime]
+    checks: dict[Key, Quality] = field(default_factory=dict)
 
     def home(self, request: Request) -> HTMLResponse:
         view, asked = self._view(request), parse_slice(request.query_params.multi_items())
@@ -137,7 +141,8 @@ class _Cockpit:
     def quality(self, request: Request) -> HTMLResponse:
         view, asked = self._view(request), parse_slice(request.query_params.multi_items())
         issues = pages.worst_first([*self.workspace.catalogue_issues, *view.issues])
-        return self._page(request, "quality.html", view, asked, issues=issues)
+        page = trust_page(view, self._words(request), self.clock(), self.checks)
+        return self._page(request, "quality.html", view, asked, issues=issues, page=page)
 
     def review(self, request: Request) -> HTMLResponse:
         view, asked = self._view(request), parse_slice(request.query_params.multi_items())

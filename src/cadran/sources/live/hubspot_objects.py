@@ -41,7 +41,7 @@ OBJECTS = (
     Object(
         "companies",
         _words(
-            "name domain industry numberofemployees annualrevenue country state hubspot_owner_id createdate "
+            "name phone domain industry numberofemployees annualrevenue country state hubspot_owner_id createdate "
             "hs_lastmodifieddate hs_parent_company_id hs_is_target_account hs_ideal_customer_profile timezone"
         ),
         needed=True,
@@ -49,8 +49,8 @@ OBJECTS = (
     Object(
         "contacts",
         _words(
-            "firstname lastname email jobtitle hs_persona hs_seniority country hubspot_owner_id createdate "
-            "lastmodifieddate hs_lead_status lifecyclestage hs_analytics_source hs_analytics_source_data_1 "
+            "firstname lastname email phone mobilephone jobtitle hs_persona hs_seniority country hubspot_owner_id "
+            "createdate lastmodifieddate hs_lead_status lifecyclestage hs_analytics_source hs_analytics_source_data_1 "
             "company hs_timezone hs_sa_first_engagement_date"
         ),
         ("companies",),

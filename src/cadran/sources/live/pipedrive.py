@@ -139,11 +139,10 @@ class Company:
                 return
 
     def _row(self, record: Record) -> dict[str, Any]:
-        """A record with the company's own fields one level up, its first mail address and its pipeline's name."""
+        """A record with the company's own fields one level up, its first address and number, its pipeline's name."""
         row = dict(record)
         row |= {f"custom_fields.{name}": value for name, value in (record.get("custom_fields") or {}).items()}
-        if "emails" in record:
-            row["emails.first"] = _first(record["emails"])
+        row |= {f"{name}.first": _first(record[name]) for name in ("emails", "phones") if name in record}
         if isinstance(record.get("address"), dict):
             row["address.country"] = record["address"].get("country")
         if record.get("pipeline_id") is not None:
@@ -217,9 +216,9 @@ class Company:
         return hashlib.sha256(dumps(sorted(self._names().items())).encode()).hexdigest()[:16]
 
 
-def _first(emails: Any) -> str | None:
-    """The address that a person uses first."""
-    ranked = sorted((each for each in emails or [] if each.get("value")), key=lambda each: not each.get("primary"))
+def _first(several: Any) -> str | None:
+    """The address or number that a person uses first."""
+    ranked = sorted((each for each in several or [] if each.get("value")), key=lambda each: not each.get("primary"))
     return str(ranked[0]["value"]) if ranked else None
 
 
