@@ -6,6 +6,7 @@ import argparse
 import json
 
 from benchmarks.dashboard import dashboard
+from benchmarks.engines import engines
 from benchmarks.growth import SMALLER, growth
 from benchmarks.report import Report, machine
 from benchmarks.rollups import rollups
@@ -22,7 +23,11 @@ PARTS = {
     "weeks": weeks,
     "serving": serving,
     "growth": growth,
+    "engines": engines,
 }
+
+#: Parts that need what the others do not, a Java of 17 or newer: named to be run.
+ALONE = ("engines",)
 
 
 def main() -> None:
@@ -35,7 +40,9 @@ def main() -> None:
     print(json.dumps(machine(), indent=1))
     snapshot(scale)
     parquet(scale)
-    for part in asked.parts or [name for name in PARTS if name != "growth" or scale.name in SMALLER]:
+    for part in asked.parts or [
+        name for name in PARTS if name not in ALONE and (name != "growth" or scale.name in SMALLER)
+    ]:
         print(f"\n# {part}, scale {scale.name}", flush=True)
         PARTS[part](scale, report, repeats=asked.repeats)
     report.write(root() / f"results-{scale.name}.json")

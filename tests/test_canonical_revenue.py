@@ -326,6 +326,14 @@ def test_a_month_known_to_its_last_midnight_is_final():
     assert (rows[-1]["month_on"].isoformat(), rows[-1]["is_final"]) == ("2026-03-31", True)
 
 
+def test_the_month_that_began_this_morning_is_not_final():
+    rows = months(sub(mrr=100), known_at="2026-04-01T08:00")
+    assert [(r["month_on"].isoformat(), r["is_final"]) for r in rows[-2:]] == [
+        ("2026-03-31", True),
+        ("2026-04-01", False),
+    ]
+
+
 def test_a_customer_that_left_is_followed_for_a_year_and_no_longer():
     rows = months(sub(mrr=100, start="2024-01-01", end="2024-06-15"))
     assert rows[-1]["month_on"].isoformat() == "2025-05-31"

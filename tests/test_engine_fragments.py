@@ -16,7 +16,15 @@ from cadran.engine.periods import period_key, period_text
 from cadran.engine.predicate import predicate
 from cadran.engine.span import Span
 from cadran.period import Calendar, Period
+from cadran.store import compiled
 from shipped import CATALOGUE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_compiled_before(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(compiled.CACHE, str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +43,16 @@ def unable(*_):
 
 
 @pytest.mark.slow
-def test_what_is_kept_is_what_is_compiled_now(kept, monkeypatch):
+def test_what_one_process_compiled_the_next_does_not(tmp_path, monkeypatch):
+    monkeypatch.setenv(compiled.CACHE, str(tmp_path))
+    first = Fragments().kept(CATALOGUE)
+    monkeypatch.setattr(ibis, "to_sql", unable)
+    assert Fragments().kept(CATALOGUE) == first
+
+
+@pytest.mark.slow
+def test_what_is_kept_is_what_is_compiled_now(kept, monkeypatch, tmp_path):
+    monkeypatch.setenv(compiled.CACHE, str(tmp_path))
     fresh, stored = Fragments(), adopted(kept)
     texts = texts_of(CATALOGUE)
     expected = {(entity, text): fresh.of(entity, text) for entity in texts for text in texts[entity][:5]}

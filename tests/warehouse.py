@@ -40,6 +40,7 @@ Rows = list[dict[str, Any]]
 class MemoryWarehouse:
     """A warehouse of the rows given, by entity or `landed_<entity>`, read as a published snapshot is."""
 
+    dialect = "duckdb"
     fuses = True
 
     def __init__(

@@ -8,7 +8,6 @@ shown as not given, never dropped and never guessed (T-32).
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import ibis
@@ -177,14 +176,14 @@ def _whole(lines: ir.Table, *, is_allocated: bool) -> ir.Table:
 
 def _lagged(every: ir.Table, opportunity: ir.Table, settings: Settings) -> ir.Table:
     """The rows with the usual cycle and the day on which their cost should have brought a customer."""
-    known = known_day(settings)
+    known = ibis.literal(known_day(settings), "date")
     is_new = opportunity.type.fill_null("new") == "new"
     won = opportunity.filter(
         opportunity.is_won,
         is_new,
         opportunity.cycle_days.notnull(),
         ~opportunity.is_test.fill_null(False),
-        opportunity.closed_on > ibis.literal(known - timedelta(days=CYCLE_DAYS), "date"),
+        opportunity.closed_on > known - ibis.interval(days=CYCLE_DAYS),
     )
     usual = won.group_by(cycle_market="market").agg(market_cycle=won.cycle_days.median())
     whole = won.aggregate(company_cycle=won.cycle_days.median())

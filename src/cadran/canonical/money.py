@@ -7,7 +7,6 @@ wrote down goes before one of the CRM, and that before a reference rate, as long
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import ibis
@@ -105,7 +104,8 @@ def rated(table: ir.Table, fx: ir.Table, settings: Settings, *, day: str = "", c
         planned = ((table[currency] == name, ibis.literal(rate, RATE)) for name, rate in same.plan)
         return table.mutate(fx_rate=ibis.cases(*planned, else_=ibis.null(RATE)))
     if same and same.on:
-        fx = fx.filter(fx.day_on <= same.on, fx.day_on >= same.on - timedelta(days=LONGEST_GAP))
+        last = ibis.literal(same.on, "date")
+        fx = fx.filter(fx.day_on <= last, fx.day_on >= last - ibis.interval(days=LONGEST_GAP))
     quoted = rates(fx, settings.currency)
     if same and same.on:
         quoted = quoted.filter(quoted.fx_on == same.on).select("fx_currency", "fx_rate")

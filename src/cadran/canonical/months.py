@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from cadran.canonical.schema import TYPES, Expr
-from cadran.canonical.shape import known_day
+from cadran.canonical.shape import known_day, open_day
 from cadran.period import MONTHS_IN_YEAR
 
 if TYPE_CHECKING:
@@ -21,10 +21,14 @@ def month_of(day: Expr) -> Expr:
     return (day.year() * MONTHS_IN_YEAR + day.month() - 1).cast("int64")
 
 
-def known_month(settings: Settings) -> int:
+def known_month(settings: Settings) -> Expr:
     """The number of the month of the last known day."""
-    day = known_day(settings)
-    return day.year * MONTHS_IN_YEAR + day.month - 1
+    return month_of(ibis.literal(known_day(settings), "date"))
+
+
+def open_month(settings: Settings) -> Expr:
+    """The number of the first month that is not wholly known."""
+    return month_of(ibis.literal(open_day(settings), "date"))
 
 
 def month_end(month: Expr, settings: Settings) -> Expr:
@@ -46,9 +50,7 @@ def spine(monthly: ir.Table, keys: list[str], settings: Settings) -> ir.Table:
         settings: See `Settings`.
     """
     starts = monthly.group_by(keys).agg(first=monthly.month.min(), account_of=monthly.account_id.max())
-    grid = starts.mutate(
-        month=ibis.range(starts["first"], ibis.literal(known_month(settings) + 1, "int64"), 1).unnest()
-    )
+    grid = starts.mutate(month=ibis.range(starts["first"], known_month(settings) + 1, 1).unnest())
     found = grid.left_join(monthly, [*keys, "month"], rname="{name}_moved")
     extra = [f"{name}_moved" for name in [*keys, "month"] if f"{name}_moved" in found.columns]
     return found.mutate(account_id=found.account_of).drop("first", "account_of", *extra)

@@ -6,7 +6,6 @@ created while it is open. Its attributes are those of the close, or of the last 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import ibis
@@ -260,7 +259,7 @@ def _valued(rows: ir.Table, fx: ir.Table, settings: Settings) -> ir.Table:
 def _aged(rows: ir.Table, settings: Settings) -> ir.Table:
     """Deals with their cycle and age in days of the company's zone, and their flags."""
     today = ibis.literal(known_day(settings), "date")
-    quiet = ibis.literal(settings.known_at - timedelta(days=SILENT_DAYS), INSTANT)
+    quiet = ibis.literal(settings.known_at, INSTANT) - ibis.interval(days=SILENT_DAYS)
     cycle = days_between(rows.created_on, rows.closed_on).cast("float64")
     is_backwards = (cycle < 0).fill_null(False)
     minute = rows.created_at.truncate("minute")

@@ -48,7 +48,7 @@ def customer_months(monthly: ir.Table, settings: Settings) -> ir.Table:
     told = stretches.mrr_end.isnull() | (stretches.mrr_end != none) | stretches.is_customer
     for size in WINDOWS:
         told = told | (stretches[f"mrr_{size}m_before"] != none).fill_null(True)
-    end = ibis.literal(known_month(settings) + 1, "int64")
+    end = known_month(settings) + 1
     kept = stretches.filter(told, stretches.month < end)
     until = ibis.least(kept.next_month.coalesce(end), end)
     return kept.mutate(month=ibis.range(kept.month, until, 1).unnest()).drop("next_month")

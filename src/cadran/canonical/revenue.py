@@ -18,10 +18,10 @@ import ibis
 from cadran.canonical.customers import with_customer
 from cadran.canonical.days import SECONDS_IN_DAY, local_day, local_to_utc
 from cadran.canonical.money import converted, rated, with_base
-from cadran.canonical.months import known_month, month_end, month_of, spine
+from cadran.canonical.months import month_end, month_of, open_month, spine
 from cadran.canonical.retention import customer_months
 from cadran.canonical.schema import MONEY, TYPES
-from cadran.canonical.shape import is_month_over, known_day, money, pick, publish, running, stacked, window
+from cadran.canonical.shape import known_day, money, pick, publish, running, stacked, window
 from cadran.canonical.subscriptions import spans
 
 if TYPE_CHECKING:
@@ -328,5 +328,5 @@ def _months(moves: ir.Table, t: Mapping[str, ir.Table], settings: Settings) -> i
     return found.mutate(
         mrr_end_base=pick(found.is_unknown.fill_null(False), ibis.null(MONEY), base),
         month_on=month_end(found.month, settings),
-        is_final=found.month < known_month(settings) + int(is_month_over(settings)),
+        is_final=found.month < open_month(settings),
     )

@@ -70,9 +70,9 @@ def known_day(settings: Settings) -> date:
     return period.local_day(settings.known_at - timedelta(microseconds=1), ZoneInfo(settings.zone))
 
 
-def is_month_over(settings: Settings) -> bool:
-    """True when the whole month of the last known day is known, to the minute."""
-    return period.local_day(settings.known_at + timedelta(minutes=1), ZoneInfo(settings.zone)).day == 1
+def open_day(settings: Settings) -> date:
+    """The first day of the company's zone that is not wholly known, to the minute."""
+    return period.local_day(settings.known_at + timedelta(minutes=1), ZoneInfo(settings.zone))
 
 
 def publish(table: ir.Table, name: str, settings: Settings) -> ir.Table:

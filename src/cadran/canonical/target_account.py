@@ -14,10 +14,10 @@ import ibis
 
 from cadran.canonical.days import local_day, local_to_utc
 from cadran.canonical.dimensions import versions, with_account, with_owner
-from cadran.canonical.months import known_month, month_end, month_of
+from cadran.canonical.months import known_month, month_end, month_of, open_month
 from cadran.canonical.opportunity import TWO_WAY
 from cadran.canonical.schema import TYPES, Expr
-from cadran.canonical.shape import is_month_over, publish, stacked
+from cadran.canonical.shape import publish, stacked
 from cadran.period import MONTHS_IN_YEAR
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def target_account(t: Mapping[str, ir.Table], settings: Settings) -> ir.Table:
         n_people=found.n_people.fill_null(0),
         n_touches=found.n_touches.fill_null(0),
         month_on=month_end(found.month, settings),
-        is_final=found.month < known_month(settings) + int(is_month_over(settings)),
+        is_final=found.month < open_month(settings),
     )
     held = versions(t, "account").select("owner_id", "span_from", "span_until", held_id="id")
     then = [rows.account_id == held.held_id, rows.frozen_at >= held.span_from, rows.frozen_at < held.span_until]
@@ -115,7 +115,7 @@ def _rooted(engaged: ir.Table, roots: ir.Table) -> ir.Table:
 def _months(engaged: ir.Table, settings: Settings) -> ir.Table:
     """The months that have rows, each with the instant at which its list was frozen."""
     first = engaged.aggregate(first=engaged.month.min())
-    end = ibis.literal(known_month(settings) + 1, "int64")
+    end = known_month(settings) + 1
     months = first.select(month=ibis.range(first["first"], end, 1).unnest())
     start = months.month - (WINDOW - 1)
     day: Expr = ibis.date((start // MONTHS_IN_YEAR).cast("int32"), (start % MONTHS_IN_YEAR + 1).cast("int32"), 1)

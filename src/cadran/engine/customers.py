@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadran.engine.compile import kept_rows
 from cadran.engine.question import knowledge
+from cadran.engine.tables import statement
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -70,7 +71,7 @@ def customers(catalogue: Catalogue, query: CustomerQuery, warehouse: Warehouse, 
     rows = _aged(kept.filter(kept.is_final.fill_null(False)))
     statements, found = [], []
     for table in (_stays(rows), _months(rows)):
-        sql = before.statement(table, warehouse.sql) if before else warehouse.sql(table)
+        sql = statement(table, warehouse, before)
         statements.append(sql)
         found.append(warehouse.execute(sql))
     return CustomerResult(found[0], found[1], context.currency, known.at, tuple(statements))

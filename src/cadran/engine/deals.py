@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cadran.engine.compile import kept_rows
 from cadran.engine.question import knowledge
-from cadran.engine.tables import published
+from cadran.engine.tables import published, statement
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -78,7 +78,7 @@ def deals(catalogue: Catalogue, query: DealQuery, warehouse: Warehouse, context:
     statements = []
     found = []
     for table in (_facts(mine, asked), _stays(mine), _touches(mine), _amounts(mine)):
-        sql = before.statement(table, warehouse.sql) if before else warehouse.sql(table)
+        sql = statement(table, warehouse, before)
         statements.append(sql)
         found.append(warehouse.execute(sql))
     facts, stays, touches, amounts = found

@@ -32,6 +32,7 @@ from cadran.engine import expression
 from cadran.engine.expression import ibis_value
 from cadran.engine.parts import parts_of
 from cadran.engine.tables import published
+from cadran.store import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -64,11 +65,14 @@ class Fragments:
     def __init__(self) -> None:
         self._known: dict[Hashable, Fragment] = {}
         self._adopted: set[str] = set()
+        self._recalled: dict[tuple[str, str], Fragment] | None = None
         self._lock = threading.Lock()
 
     def prepare(self, entity: str, texts: Iterable[str]) -> None:
         """Compile texts of a table together; what is known already costs nothing."""
         wanted = {text: (entity, text) for text in texts if (entity, text) not in self._known}
+        if wanted and self._recall():
+            wanted = {text: key for text, key in wanted.items() if key not in self._known}
         if wanted:
             of_entity = entity_kinds(entity)
             self._compile(entity, {key: parse(text, of_entity) for text, key in wanted.items()})
@@ -97,7 +101,29 @@ class Fragments:
         found = texts_of(catalogue)
         for entity, texts in found.items():
             self.prepare(entity, texts)
+        self._remember(found)
         return [{"entity": e, "stamp": stamp(), "fragments": self._plain(e, texts)} for e, texts in found.items()]
+
+    def _recall(self) -> bool:
+        """Take what an earlier process compiled for a catalogue; False when that was done before."""
+        with self._lock:
+            if self._recalled is not None:
+                return False
+            rows = json.loads(compiled.kept(_kept_name()) or "[]")
+            self._recalled = {(entity, text): Fragment(*pair) for entity, text, *pair in rows}
+            self._known = self._recalled | self._known
+            return True
+
+    def _remember(self, found: Mapping[str, Iterable[str]]) -> None:
+        """Keep them for the next process, beside those that were kept already."""
+        self._recall()
+        with self._lock:
+            before = self._recalled or {}
+            every = before | {(e, text): self._known[e, text] for e, texts in found.items() for text in texts}
+            if every.keys() != before.keys():
+                rows = [(*key, fragment.sql, fragment.kind) for key, fragment in every.items()]
+                compiled.keep(_kept_name(), json.dumps(rows))
+                self._recalled = every
 
     def _plain(self, entity: str, texts: Iterable[str]) -> dict[str, tuple[str, str]]:
         return {text: (self._known[entity, text].sql, self._known[entity, text].kind) for text in texts}
@@ -130,6 +156,10 @@ class Fragments:
             columns = sqlglot.parse_one(text, dialect=DIALECT).selects  # type: ignore[attr-defined]
             for (key, value), column in zip(values.items(), columns, strict=True):
                 self._known[key] = Fragment(column.this.sql(dialect=DIALECT), _kind(value.type()))
+
+
+def _kept_name() -> str:
+    return f"fragments-{stamp()}"
 
 
 def _kind(dtype: Any) -> str:

@@ -7,6 +7,7 @@ as one list, so that parts on the same table and day share a scan whoever asks f
 from __future__ import annotations
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from cadran.engine.fragments import FRAGMENTS, texts_of_part
 from cadran.engine.fused import Fused, split
 from cadran.engine.prepare import Shape, shapes
 from cadran.engine.rollup import rolled
+from cadran.engine.tables import statement
 from cadran.engine.trailing import (
     History,
     WindowedComponents,
@@ -29,7 +31,8 @@ from cadran.engine.trailing import (
 from cadran.store.warehouse import FRAGMENTS as KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
+    from concurrent.futures import Future
 
     import ibis.expr.types as ir
     import pyarrow as pa
@@ -37,10 +40,13 @@ if TYPE_CHECKING:
     from cadran.catalogue.definition import Kpi
     from cadran.engine.aggregate import Slot
     from cadran.engine.compile import Leaf, Needs
-    from cadran.engine.parts import Group
+    from cadran.engine.parts import Group, Part
     from cadran.engine.question import Question
     from cadran.engine.span import Span
     from cadran.store.warehouse import Warehouse
+
+#: Statements of a frame that run at once: one is written, sorted out or planned while the other is read.
+AT_ONCE = 2
 
 
 @dataclass
@@ -107,7 +113,13 @@ class Frame:
         can_fuse = getattr(self.warehouse, "fuses", False) and not self.question.past
         if can_fuse and (kept := getattr(self.warehouse, "kept", None)):
             FRAGMENTS.adopt(self.warehouse.meta.name, functools.partial(kept, KEPT))
-        rest = self._read_fused(needs, components) if can_fuse else needs
+        rest = needs
+        if can_fuse:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                waiting: list[_Waiting] = []
+                rest = self._read_fused(needs, components, _Reads(pool, waiting))
+            for one in waiting:
+                one.add(one.rows.result())
         plan = planner.plan(rest, span)
         for scan in plan.scans:
             photos = self.execute(scan.photos) if scan.photos is not None else None
@@ -119,8 +131,8 @@ class Frame:
             components.add_missing(group, part, self.execute(ids))
         return components
 
-    def _read_fused(self, needs: Needs, components: Components) -> Needs:
-        """Read what can be read in one statement per table and day; what cannot."""
+    def _read_fused(self, needs: Needs, components: Components, reads: _Reads) -> Needs:
+        """Start to read what can be read in one statement per table and day; what cannot."""
         alike: dict[tuple[str, str, str], dict[Group, tuple[Kpi, tuple[Slot, ...]]]] = {}
         for group, need in needs.items():
             if not group.zone:
@@ -131,7 +143,7 @@ class Frame:
             parts = {part for each in slots.values() for *pair, _ in each for part in pair if part}
             FRAGMENTS.prepare(next(iter(groups)).entity, {text for part in parts for text in texts_of_part(part)})
             shape = self._shapes.get(next(iter(groups)).entity, Shape())
-            self._read_groups(Fused(self.question.planner, slots, kpi, components.span, shape), components)
+            self._read_groups(Fused(self.question.planner, slots, kpi, components.span, shape), components, reads)
         apart = {group: tuple(slot for slot in slots if slot[2] == "incidence") for group, (_, slots) in needs.items()}
         return {group: (kpi, slots if group.zone else apart[group]) for group, (kpi, slots) in needs.items()}
 
@@ -139,29 +151,24 @@ class Frame:
     def _shapes(self) -> dict[str, Shape]:
         return shapes(getattr(self.warehouse, "shapes", ()))
 
-    def _read_groups(self, fused: Fused, components: Components) -> None:
+    def _read_groups(self, fused: Fused, components: Components, reads: _Reads) -> None:
         photos, names = self._photos(fused) if fused.first.mode == "photo" else (None, {})
         days = photos and sorted({day for name in names.values() for day in photos[name].to_pylist() if day})
         rest = fused
         if covered := rolled(fused, getattr(self.warehouse, "rollups", ())):
             rest = fused.without(covered[1])
-            self._add(fused, covered, components, (names, photos))
+            self._start(
+                reads, covered[0], functools.partial(_add_scans, components, fused, covered[1], (names, photos))
+            )
         if rest.groups and (scanned := rest.scan(days))[1]:
-            self._add(rest, scanned, components, (names, photos))
+            self._start(reads, scanned[0], functools.partial(_add_scans, components, rest, scanned[1], (names, photos)))
         for part in fused.curved:
-            for scan, rows in split(fused, self.statement(fused.curve(part)), {}):
-                if (part, None, "survival") in fused.groups[scan.group]:
-                    components.add_curve(Curve(scan.group, part, None), rows)
+            self._start(reads, fused.curve(part), functools.partial(_add_curves, components, fused, part))
 
-    def _add(
-        self,
-        fused: Fused,
-        scanned: tuple[str, dict[Slot, str]],
-        components: Components,
-        photos: tuple[dict[str, str], pa.Table | None],
-    ) -> None:
-        for scan, rows in split(fused, self.statement(scanned[0]), scanned[1]):
-            components.add_scan(replace(scan, photo_names=photos[0]), rows, photos[1])
+    def _start(self, reads: _Reads, sql: str, add: Callable[[pa.Table], None]) -> None:
+        """Run a statement while the next ones are written; its rows are added in the order of the statements."""
+        self.statements.append(sql)
+        reads.waiting.append(_Waiting(reads.pool.submit(self.warehouse.execute, sql), add))
 
     def _photos(self, fused: Fused) -> tuple[pa.Table, dict[str, str]]:
         texts = dict.fromkeys(slot[0].photo for slots in fused.groups.values() for slot in slots)
@@ -181,6 +188,39 @@ class Frame:
     def execute(self, expression: ir.Table) -> pa.Table:
         """The rows of an expression, on the tables as they are or were."""
         return run(self.question, self.warehouse, expression, self.statements)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """Rows that are being read, and what takes them in."""
+
+    rows: Future[pa.Table]
+    add: Callable[[pa.Table], None]
+
+
+@dataclass(frozen=True)
+class _Reads:
+    """Statements that run beside each other."""
+
+    pool: ThreadPoolExecutor
+    waiting: list[_Waiting]
+
+
+def _add_scans(
+    components: Components,
+    fused: Fused,
+    columns: dict[Slot, str],
+    photos: tuple[dict[str, str], pa.Table | None],
+    rows: pa.Table,
+) -> None:
+    for scan, part in split(fused, rows, columns):
+        components.add_scan(replace(scan, photo_names=photos[0]), part, photos[1])
+
+
+def _add_curves(components: Components, fused: Fused, part: Part, rows: pa.Table) -> None:
+    for scan, own in split(fused, rows, {}):
+        if (part, None, "survival") in fused.groups[scan.group]:
+            components.add_curve(Curve(scan.group, part, None), own)
 
 
 @dataclass
@@ -210,6 +250,6 @@ def run(question: Question, warehouse: Warehouse, expression: ir.Table, statemen
         StoreError: The database refuses the statement.
     """
     before = question.past
-    sql = before.statement(expression, warehouse.sql) if before else warehouse.sql(expression)
+    sql = statement(expression, warehouse, before)
     statements.append(sql)
     return warehouse.execute(sql)

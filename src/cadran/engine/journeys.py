@@ -17,7 +17,7 @@ from cadran.canonical.schema import TYPES
 from cadran.engine.compile import kept_rows
 from cadran.engine.expression import day_literal
 from cadran.engine.question import knowledge
-from cadran.engine.tables import published
+from cadran.engine.tables import published, statement
 from cadran.errors import QueryError, did_you_mean
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def journeys(
     statements = []
     found = []
     for table in (_facts(deals), _touches(deals, query.by, rules)):
-        sql = before.statement(table, warehouse.sql) if before else warehouse.sql(table)
+        sql = statement(table, warehouse, before)
         statements.append(sql)
         found.append(warehouse.execute(sql))
     return JourneyResult(found[0], found[1], context.currency, known.at, tuple(statements))

@@ -13,7 +13,7 @@ import ibis
 
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.schema import schema_of
-from cadran.engine.tables import LANDED
+from cadran.engine.derivations import LANDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,7 +11,7 @@ from cadran.canonical.days import days_elapsed
 from cadran.canonical.schema import TYPES
 from cadran.engine.compile import kept_rows
 from cadran.engine.question import knowledge
-from cadran.engine.tables import published
+from cadran.engine.tables import published, statement
 from cadran.errors import QueryError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def prospects(catalogue: Catalogue, query: ProspectQuery, warehouse: Warehouse, 
     marked = asked.select(asked_id="id").distinct()
     table = told.left_join(marked, told.id == marked.asked_id)
     table = table.mutate(is_asked=table.asked_id.notnull()).drop("asked_id").order_by("id")
-    sql = before.statement(table, warehouse.sql) if before else warehouse.sql(table)
+    sql = statement(table, warehouse, before)
     return ProspectResult(query.subject, warehouse.execute(sql), known.at, sql)
 
 

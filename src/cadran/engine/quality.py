@@ -8,7 +8,8 @@ import ibis
 
 from cadran.canonical.quality import Check, checked
 from cadran.canonical.schema import schema_of
-from cadran.engine.tables import LANDED, published
+from cadran.engine.derivations import LANDED
+from cadran.engine.tables import published
 
 if TYPE_CHECKING:
     from cadran.store.warehouse import Warehouse

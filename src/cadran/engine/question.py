@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cadran.engine.compile import Planner
 from cadran.engine.parts import dims_of, lineage_of, mode_of, parts_of
 from cadran.engine.span import known_at
-from cadran.engine.tables import past
+from cadran.engine.tables import Past
 from cadran.errors import QueryError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cadran.engine.compile import Leaf
     from cadran.engine.query import Context, KpiQuery
     from cadran.engine.span import Known, Span
-    from cadran.engine.tables import Past
 
 #: Most periods in one answer.
 MOST_PERIODS = 4000
@@ -124,7 +123,7 @@ def knowledge(as_of: date | None, context: Context, snapshot_known_at: datetime)
     settings = replace(context.settings, known_at=naive)
     # what would be published is not what is asked either where rows are left out, duplicates are, or rates are others
     is_other = settings.without is not None or not settings.merge_duplicates or settings.constant is not None
-    return known, past(settings) if known.at < full.at or is_other else None
+    return known, Past(settings) if known.at < full.at or is_other else None
 
 
 def _check_names(catalogue: Catalogue, query: KpiQuery) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cadran.engine.question import knowledge
-from cadran.engine.tables import published
+from cadran.engine.tables import published, statement
 
 if TYPE_CHECKING:
     from datetime import date
@@ -38,4 +38,4 @@ def submissions(as_of: date | None, warehouse: Warehouse, context: Context) -> p
         amount=rows.forecast.sum(), n=rows.count()
     )
     table = told.order_by("start_on", "end_on", "horizon", "forecast_type")
-    return warehouse.execute(before.statement(table, warehouse.sql) if before else warehouse.sql(table))
+    return warehouse.execute(statement(table, warehouse, before))

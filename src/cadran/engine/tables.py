@@ -2,32 +2,31 @@
 
 A question about the past runs the same statement on the same names, after a WITH clause that says
 what each table was: what was known of each landed entity at that instant, then the derivations.
-The clause is made of short pieces, compiled one by one and only those that a statement needs,
-because the whole as one expression takes Ibis longer to compile than the database to run.
+The clause is made of the pieces of `derivations` that the statement needs.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import ibis
 from ibis.expr import operations as ops
 
-from cadran.canonical import derive, history
 from cadran.canonical.entities import ENTITIES, published_columns
-from cadran.canonical.schema import AUXILIARY, schema, schema_of
+from cadran.canonical.schema import AUXILIARY, schema
+from cadran.engine.derivations import CURRENT, LANDED, derivations
+from cadran.store.dialect import statement as statement_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
     import ibis.expr.types as ir
 
     from cadran.canonical.settings import Settings
-
-#: Prefixes: every version of what was landed; what was known then; steps that derivations share.
-LANDED, CURRENT, KEPT = "landed_", "current_", "kept_"
+    from cadran.engine.derivations import Piece
+    from cadran.store.warehouse import Warehouse
 
 
 @functools.cache
@@ -51,54 +50,50 @@ class Past:
     """What the tables were at a past instant.
 
     Attributes:
-        pieces: Expression of each table by its name; each rests on tables of the snapshot and on
-            pieces before it.
+        settings: See there; ``known_at`` is that instant.
     """
 
-    pieces: Mapping[str, ir.Table]
+    settings: Settings
 
-    def needed(self, expression: ir.Table) -> list[str]:
-        """The pieces that an expression rests on, in the order in which they can be computed."""
-        found: set[str] = set()
-        waiting = [expression]
-        while waiting:
-            names = _names(waiting.pop()) & self.pieces.keys() - found
-            found |= names
-            waiting += [self.pieces[name] for name in names]
-        return [name for name in self.pieces if name in found]
-
-    def statement(self, expression: ir.Table, sql: Callable[[ir.Table], str]) -> str:
+    def statement(self, expression: ir.Table, warehouse: Warehouse) -> str:
         """The statement for an expression on these tables.
 
         Args:
             expression: Expression over published tables.
-            sql: The statement of the engine for one expression.
+            warehouse: Whose engine will run it.
         """
-        main = sql(expression)
-        pieces = ",\n".join(f'"{name}" AS (\n{sql(self.pieces[name])}\n)' for name in self.needed(expression))
+        every = self._pieces(warehouse.dialect)
+        main = warehouse.sql(expression)
+        needed = _needed(every, _names(expression))
+        pieces = ",\n".join(f'"{name}" AS (\n{every[name].sql}\n)' for name in needed)
         return f"WITH {pieces},\n{main[5:]}" if main.startswith("WITH ") else f"WITH {pieces}\n{main}"
 
+    def _pieces(self, dialect: str) -> dict[str, Piece]:
+        every = derivations(self.settings, dialect)
+        if not self.settings.without:
+            return every
+        name, ids = self.settings.without
+        whole, left = f"whole_{name}", every[CURRENT + name]
+        rows = ibis.table(left.types, name=whole)
+        fewer = replace(left, reads=(whole,), sql=statement_of(rows.filter(rows.id.notin(ids)), dialect))
+        return {whole: replace(left, name=whole), **every, CURRENT + name: fewer}
 
-@functools.lru_cache(maxsize=8)
-def past(settings: Settings) -> Past:
-    """What the tables were at ``settings.known_at``."""
-    landed = {
-        name: ibis.table(schema_of(name), name=LANDED + name) for name, entity in ENTITIES.items() if not entity.derived
-    }
-    landed |= {name: ibis.table(schema_of(name), name=name) for name in AUXILIARY}
-    pieces: dict[str, ir.Table] = {}
 
-    def keep(name: str, table: ir.Table) -> ir.Table:
-        pieces[name] = table
-        return ibis.table(table.schema(), name=name)
+def statement(expression: ir.Table, warehouse: Warehouse, past: Past | None) -> str:
+    """The statement for an expression over published tables, as they are or as they were."""
+    return past.statement(expression, warehouse) if past else warehouse.sql(expression)
 
-    known = history.current(landed, settings.known_at)
-    if settings.without:
-        name, ids = settings.without
-        known[name] = known[name].filter(known[name].id.notin(ids))
-    current = {name: keep(CURRENT + name, table) for name, table in known.items()}
-    pieces |= derive.tables(current, settings, lambda name, table: keep(KEPT + name, table))
-    return Past(pieces)
+
+def _needed(pieces: Mapping[str, Piece], names: Iterable[str]) -> list[str]:
+    """The pieces that those tables rest on, in the order in which they can be computed."""
+    found: set[str] = set()
+    waiting = [name for name in names if name in pieces]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [read for read in pieces[name].reads if read in pieces]
+    return [name for name in pieces if name in found]
 
 
 @functools.lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from cadran.canonical import derive, history, links
+from cadran.canonical import links
 from cadran.canonical.assemble import assembled
 from cadran.canonical.calendars import HoursFrom, known_zones, working_minutes
 from cadran.canonical.entities import ENTITIES
@@ -20,6 +20,7 @@ from cadran.canonical.settings import settings_of
 from cadran.canonical.texts import ROW
 from cadran.catalogue.load import load_catalogue
 from cadran.engine import fragments, rollup
+from cadran.engine.derivations import derivations
 from cadran.engine.prepare import prepare
 from cadran.engine.tables import readable
 from cadran.errors import CadranError, Issue, StoreError
@@ -30,6 +31,7 @@ from cadran.jobs.progress import silent
 from cadran.jobs.standards import Standardiser
 from cadran.jobs.sync import as_issue, mappings_of
 from cadran.store import raw
+from cadran.store.dialect import DUCKDB
 from cadran.store.shelf import FileShelf, shelf_of
 from cadran.store.snapshot import building
 from cadran.store.warehouse import FRAGMENTS, ROLLUPS, SHAPES, SnapshotMeta
@@ -157,7 +159,6 @@ class _Build:
         self.stopped: list[CadranError] = []
         self.exported: list[datetime] = []
         self.made: list[str] = []
-        self.kept: list[str] = []
         self.counts: dict[str, int] = {}
 
     def land(self, landing: Landing) -> None:
@@ -185,27 +186,15 @@ class _Build:
 
     def tables(self, known_at: datetime, progress: Progress) -> None:
         """Write the landed tables, with references resolved, and every table derived from them."""
-        settings = settings_of(self.project, known_at)
-        every = self._landed()
-        minutes = self._minutes(every, known_at)
-        now = history.current(every, known_at)
-        for name in (n for n in now if n not in every):
-            now[name] = self.writer.create(f"_{name}", now[name])
-        now |= {name: self.writer.create(f"_current_{name}", now[name]) for name in every}
-        published = derive.tables({**now, "working_minutes": minutes}, settings, self._keep)
-        for number, name in enumerate(ENTITIES):
-            progress(COMPUTING, number, len(ENTITIES))
-            table = self.writer.create(name, published[name])
-            if name == "cost":
-                self.issues += costs.findings(self.writer.rows(costs.summary(table)).to_pylist()[0])
-            self.counts[name] = self.writer.count(name)
-        for name in [*self.kept, *(f"_current_{name}" for name in now), *(f"_{name}" for name in now)]:
+        self._minutes(self._landed(), known_at)
+        pieces = derivations(settings_of(self.project, known_at), DUCKDB)
+        for number, piece in enumerate(pieces.values()):
+            progress(COMPUTING, number, len(pieces))
+            self.writer.fill(piece.name, piece.types, piece.sql)
+        self.issues += costs.findings(self.writer.rows(costs.summary(self.writer.table("cost"))).to_pylist()[0])
+        self.counts = {name: self.writer.count(name) for name in ENTITIES}
+        for name in pieces.keys() - ENTITIES.keys():
             self.writer.drop(name)
-
-    def _keep(self, name: str, table: ir.Table) -> ir.Table:
-        """A table that several others rest on, written once."""
-        self.kept.append(f"_kept_{name}")
-        return self.writer.create(f"_kept_{name}", table)
 
     def _typed(self, landing: Landing) -> dict[str, int]:
         """Type the rows of one landing and keep the good ones; the counts of its record."""
@@ -282,8 +271,8 @@ class _Build:
         self.made.append(rates.TABLE)
         return landed.union(self.writer.memory(rates.TABLE, made))
 
-    def _minutes(self, every: Mapping[str, ir.Table], known_at: datetime) -> ir.Table:
-        """Working minutes of every zone that people work in, from the first lead to the last known day."""
+    def _minutes(self, every: Mapping[str, ir.Table], known_at: datetime) -> None:
+        """Write the working minutes of every zone that people work in, from the first lead to the last known day."""
         zoned = [every[name].select("zone") for name in ("lead", "account", "owner")]
         zones = self.writer.rows(ibis.union(*zoned).distinct()).column("zone").to_pylist()
         firsts = self.writer.rows(every["lead"].aggregate(first=every["lead"].created_at.min()))
@@ -293,4 +282,4 @@ class _Build:
         rows = working_minutes(
             [self.project.zone.key, *known_zones(zones)], hours, first.date() - timedelta(days=1), end
         )
-        return self.writer.memory("working_minutes", rows)
+        self.writer.memory("working_minutes", rows)

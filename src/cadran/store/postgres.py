@@ -12,12 +12,12 @@ import queue
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import ibis
 import psycopg
 import pyarrow as pa
 from psycopg import sql as pgsql
 
 from cadran.errors import StoreError
+from cadran.store.dialect import ENGINES, POSTGRES
 from cadran.store.postgres_types import array, copy_rows, create_columns
 from cadran.store.remote import DESCRIPTIONS, Remote, described, refused
 from cadran.store.settings import PASSWORD, password, shown
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cadran.store.snapshot import SnapshotWriter
     from cadran.store.warehouse import SnapshotMeta
 
-ENGINE = "PostgreSQL"
+ENGINE = ENGINES[POSTGRES]
 #: Most connections that one process opens to one snapshot.
 MOST_CONNECTIONS = 8
 SNAPSHOTS = "snapshots"
@@ -58,7 +58,7 @@ class PostgresWarehouse(Remote):
         for _ in range(MOST_CONNECTIONS):
             self._pool.put(None)
         texts = {name: self._texts(name) for name in DESCRIPTIONS}
-        super().__init__(ENGINE, texts, lambda expression: str(ibis.to_sql(expression, dialect="postgres")))
+        super().__init__(POSTGRES, texts)
 
     def execute(self, sql: str) -> pa.Table:
         """The rows of one statement.

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from cadran.errors import Issue, NotSupported, StoreError
+from cadran.errors import Issue, StoreError
+from cadran.store.dialect import statement
 from cadran.store.warehouse import FILES, ISSUES, META, described_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import ibis.expr.types as ir
 
@@ -40,21 +41,20 @@ class Remote:
     """A published snapshot in another engine.
 
     Args:
-        engine: Name of the engine, for messages.
+        dialect: Name of the engine, as `store.dialect` has it.
         texts: JSON texts of each table of `DESCRIPTIONS`, in order.
-        compile_: Makes the engine's statement of an expression.
 
     Attributes:
+        dialect: The same.
         meta: What the snapshot says of itself.
         files: What was read, one mapping of plain values per file.
     """
 
-    def __init__(self, engine: str, texts: Mapping[str, Sequence[str]], compile_: Callable[[ir.Table], str]) -> None:
+    def __init__(self, dialect: str, texts: Mapping[str, Sequence[str]]) -> None:
         self.meta = described_meta(json.loads(texts[META][0]))
         self.files: tuple[dict[str, Any], ...] = tuple(json.loads(text) for text in texts[FILES])
         self._issues = tuple(Issue(**json.loads(text)) for text in texts[ISSUES])
-        self._engine = engine
-        self._compile = compile_
+        self.dialect = dialect
         self._statements: dict[object, str] = {}
         self._lock = threading.Lock()
 
@@ -67,31 +67,12 @@ class Remote:
         key = expression.op()
         with self._lock:
             if key not in self._statements:
-                self._statements[key] = compiled(self._engine, self._compile, expression)
+                self._statements[key] = statement(expression, self.dialect)
             return self._statements[key]
 
     def issues(self, entities: frozenset[str] = frozenset()) -> tuple[Issue, ...]:
         """Findings of the build about these entities, or all findings when none is named."""
         return tuple(i for i in self._issues if not entities or not i.entity or i.entity in entities)
-
-
-def compiled(engine: str, compile_: Callable[[ir.Table], str], expression: ir.Table) -> str:
-    """The statement of an expression.
-
-    Raises:
-        NotSupported: The engine has no words for it.
-    """
-    from ibis.common.exceptions import IbisError  # noqa: PLC0415 - Ibis is slow to import
-
-    try:
-        return compile_(expression)
-    except (IbisError, NotImplementedError) as error:
-        raise NotSupported(
-            "{engine} cannot compute this: {feature}.",
-            hint="Ask it of the engine DuckDB, and tell us.",
-            engine=engine,
-            feature=str(error).splitlines()[0] if str(error) else type(error).__name__,
-        ) from error
 
 
 def refused(engine: str, where: str, problem: object) -> StoreError:

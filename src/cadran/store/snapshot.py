@@ -21,7 +21,7 @@ from cadran.store.lock import building_alone
 from cadran.store.warehouse import FILES, ISSUES, META, DuckDBWarehouse, SnapshotMeta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -59,6 +59,17 @@ class SnapshotWriter:
     def create(self, name: str, expression: ir.Table) -> ir.Table:
         """A table with the rows of an expression; replaces one of that name."""
         return self.backend.create_table(name, expression, overwrite=True)
+
+    def fill(self, name: str, types: Mapping[str, str], sql: str) -> None:
+        """A table with the rows of a statement, in columns of these types."""
+        columns = ibis.schema(types).to_sqlglot_column_defs("duckdb")
+        declared = ", ".join(column.sql("duckdb") for column in columns)
+        self.run(f'CREATE TABLE "{name}" ({declared})')
+        self.run(f'INSERT INTO "{name}" BY NAME {sql}')
+
+    def table(self, name: str) -> ir.Table:
+        """A table that was written."""
+        return self.backend.table(name)
 
     def rename(self, old: str, new: str) -> ir.Table:
         """The table under its new name."""

@@ -23,10 +23,10 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from cadran.errors import NotSupported, StoreError
+from cadran.store.dialect import ENGINES, SPARK
 from cadran.store.lock import building_alone
 from cadran.store.remote import DESCRIPTIONS, Remote, described, refused
 from cadran.store.shelf import no_snapshot
-from cadran.store.spark_dialect import statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cadran.store.snapshot import SnapshotWriter
     from cadran.store.warehouse import SnapshotMeta
 
-ENGINE = "Spark"
+ENGINE = ENGINES[SPARK]
 CURRENT, BUILDING, ENDING = "CURRENT", ".building", ".parquet"
 #: Seconds that a master has to answer.
 _PATIENCE = 5
@@ -92,7 +92,7 @@ class SparkWarehouse(Remote):
             if path.stem not in DESCRIPTIONS:
                 columns = _columns(pq.read_schema(path))
                 self._session.read.schema(columns).parquet(str(path)).createOrReplaceTempView(path.stem)
-        super().__init__(ENGINE, texts, statement)
+        super().__init__(SPARK, texts)
 
     def execute(self, sql: str) -> pa.Table:
         """The rows of one statement.

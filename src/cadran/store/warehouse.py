@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
-import ibis
 
 from cadran.errors import Issue, StoreError
+from cadran.store.dialect import DUCKDB, statement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +61,7 @@ class Warehouse(Protocol):
     """What the engine needs of a database that holds the canonical tables."""
 
     meta: SnapshotMeta
+    dialect: str
 
     def sql(self, expression: ir.Table) -> str:
         """The statement of this engine for an expression over unbound canonical tables; cached."""
@@ -97,12 +98,14 @@ class DuckDBWarehouse:
 
     Attributes:
         meta: What the snapshot says of itself.
+        dialect: Name of the engine, as `store.dialect` has it.
         files: What was read, one mapping of plain values per file.
         fuses: Statements may be written in the SQL of DuckDB, which reads many breakdowns in one pass.
         rollups: What describes the sums that are kept with the snapshot, as plain values.
         shapes: What its larger tables hold, as plain values.
     """
 
+    dialect = DUCKDB
     fuses = True
 
     def __init__(self, path: Path) -> None:
@@ -131,7 +134,7 @@ class DuckDBWarehouse:
         key = expression.op()
         with self._lock:
             if key not in self._statements:
-                self._statements[key] = ibis.to_sql(expression, dialect="duckdb")
+                self._statements[key] = statement(expression, self.dialect)
             return self._statements[key]
 
     def execute(self, sql: str) -> pa.Table:
