@@ -135,6 +135,8 @@ class SalesforceOrg:
                 return httpx.Response(200, json={"sobjects": [{"name": n, "queryable": True} for n in self.objects]})
             case ["sobjects", name, "describe"]:
                 return self._describe(name)
+            case ["sobjects", name] if request.method == "POST":
+                return self._create(name, json.loads(request.content))
             case ["query" | "queryAll" as kind]:
                 return self._query(request.url.params["q"], deleted=kind == "queryAll")
             case ["query" | "queryAll", locator]:
@@ -162,6 +164,14 @@ class SalesforceOrg:
             raise RefusedError(404, "NOT_FOUND", "The requested resource does not exist")
         fields = [{"name": field, "type": kind} for field, kind in self.objects[name].items()]
         return httpx.Response(200, json={"name": name, "queryable": True, "fields": fields})
+
+    def _create(self, name: str, written: dict) -> httpx.Response:
+        if strange := set(written) - set(self.objects[name]):
+            raise RefusedError(400, "INVALID_FIELD", f"No such column '{min(strange)}' on sobject of type {name}")
+        (n,) = self.rows.execute(f'SELECT count(*) FROM "{name}"').fetchone()
+        number = f"00Txx{n:010d}AAA"
+        self.put(name, Id=number, **written)
+        return httpx.Response(201, json={"id": number, "success": True, "errors": []})
 
     def _query(self, soql: str, *, deleted: bool) -> httpx.Response:
         name, fields, rows = self._run(soql, deleted=deleted)
@@ -243,7 +253,9 @@ def _names(text: str | None) -> list[str]:
 
 
 def _sql(where: str) -> str:
-    return " ".join(f"'{w}'" if re.match(r"\d{4}-", w) else w for w in _WORD.findall(where))
+    """The condition as SQL: instants as texts, and quotes inside texts doubled rather than escaped."""
+    said = lambda w: w.replace("\\'", "''").replace("\\\\", "\\") if w[0] == "'" else w  # noqa: E731
+    return " ".join(f"'{w}'" if re.match(r"\d{4}-", w) else said(w) for w in _WORD.findall(where))
 
 
 def _json(value, kind: str):

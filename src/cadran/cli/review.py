@@ -78,11 +78,12 @@ def act(item: int, text: str, reason: str | None, project: Path, output: Output,
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Those that are done too.")
 @click.option("--done", type=int, metavar="NUMBER", help="Mark an action as done.")
+@click.option("--push", "is_push", is_flag=True, help="Put open ones into the CRM that [actions] names, as tasks.")
 @click.option("--ics", type=click.Path(path_type=Path, dir_okay=False), help="Write open ones as a calendar.")
 @folder_option
 @output_options
-def actions(every: bool, done: int | None, ics: Path | None, project: Path, output: Output) -> None:
-    """List actions by deadline, mark one as done, or write them as a calendar."""
+def actions(every: bool, done: int | None, is_push: bool, ics: Path | None, project: Path, output: Output) -> None:
+    """List actions by deadline, mark one as done, write them as a calendar, or put them into the CRM as tasks."""
     from cadran.cli.show import show_records
     from cadran.cli.tables import show_table
     from cadran.config import load_project
@@ -97,6 +98,8 @@ def actions(every: bool, done: int | None, ics: Path | None, project: Path, outp
     now = output.now()
     if done is not None:
         finish(settings, done, now=now)
+    if is_push:
+        _push(settings, output)
     found, today = listed(settings, is_open=not every), local_day(now, settings.zone)
     # records name KPIs by their id
     is_named = ics is not None or output.form == "table"
@@ -108,6 +111,21 @@ def actions(every: bool, done: int | None, ics: Path | None, project: Path, outp
         show_table(_actions(records, names, output.language))
     else:
         show_records(records, output.form, ACTION_FIELDS)
+
+
+def _push(settings: Project, output: Output) -> None:
+    from cadran.jobs.push import connection_for_tasks, push
+
+    if connection_for_tasks(settings) is None:
+        output.note('No connection takes tasks: write `push = "NAME"` under [actions] of cadran.toml.')
+        return
+    found = push(settings, clock=output.now)
+    output.note(
+        "Tasks: {sent} made, {later} to be tried again, {refused} refused.",
+        sent=found.n_sent,
+        later=found.n_later,
+        refused=found.n_refused,
+    )
 
 
 def _table(found: Mapping[str, Any], workspace: Workspace, language: str) -> Table:

@@ -36,6 +36,8 @@ Row = dict[str, Any]
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 #: Most messages of one delivery to one way; beyond, they are told as one.
 MOST = 5
+#: Way of what is no message but a task for a CRM, which `jobs.push` carries.
+TASKS = "crm:tasks"
 FIELDS = ("message", "route", "status", "attempts", "created_at", "not_before", "sent_at", "reason", "alerts")
 
 
@@ -67,7 +69,8 @@ def deliver(project: Project, *, clock: Callable[[], datetime], sender: Sender =
         StoreError: The application database cannot be used.
     """
     known, store = notices(project), open_alerts(project)
-    outcomes = [_deliver(rows, project, known, store, (clock, sender)) for rows in _grouped(store.due(clock()))]
+    due = [row for row in store.due(clock()) if row["route"] != TASKS]
+    outcomes = [_deliver(rows, project, known, store, (clock, sender)) for rows in _grouped(due)]
     return Delivered(*(outcomes.count(name) for name in ("sent", "later", "refused")))
 
 
@@ -150,13 +153,23 @@ def _deliver(rows: Sequence[Row], project: Project, known: Notices, store: Alert
     try:
         sender(message, route, known, maybe_sent=maybe)
     except CadranError as error:
-        return _failed(error, rows, store, clock)
+        return failed(error, rows, store, clock)
     store.sent(numbers, clock())
     return "sent"
 
 
-def _failed(error: CadranError, rows: Sequence[Row], store: AlertStore, clock: Callable[[], datetime]) -> str:
-    """Keep a message that did not go for later, or give it up."""
+def failed(error: CadranError, rows: Sequence[Row], store: AlertStore, clock: Callable[[], datetime]) -> str:
+    """Keep what did not go for later, or give it up.
+
+    Args:
+        error: Why; what is no `DeliveryError` can be mended, and is tried again in an hour.
+        rows: Rows of the outbox that go together.
+        store: The outbox.
+        clock: What tells the time.
+
+    Returns:
+        ``later`` or ``refused``.
+    """
     numbers = [row["id"] for row in rows]
     if not isinstance(error, DeliveryError):
         # a secret or a package is missing: it is mended without losing the message

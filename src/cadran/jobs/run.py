@@ -15,6 +15,7 @@ from cadran.errors import CadranError, QueryError, did_you_mean
 from cadran.jobs.alerts import evaluate
 from cadran.jobs.build import build_project
 from cadran.jobs.deliver import deliver
+from cadran.jobs.push import push
 from cadran.jobs.report import report_of, write_report
 from cadran.jobs.review import review
 from cadran.jobs.schedule import reports_of
@@ -148,8 +149,9 @@ class _Work:
         return {**asdict(found), "skipped": list(found.skipped)}
 
     def deliver(self) -> Row:
-        """Send what is due."""
-        return asdict(deliver(self.project, clock=self.clock))
+        """Send what is due, and put actions into the CRM where the project asks for it."""
+        tasks = push(self.project, clock=self.clock)
+        return {**asdict(deliver(self.project, clock=self.clock)), "n_tasks": tasks.n_sent}
 
     def review(self) -> Row:
         """Prepare the reviews of the teams that hold reviews."""

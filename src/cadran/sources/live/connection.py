@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cadran.config import Project
     from cadran.sources.live.stream import Account
+    from cadran.sources.live.task import Task
     from cadran.sources.live.wire import Wire
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -48,6 +49,7 @@ class Kind:
         settings: Other settings.
         open: Gives the account of a connection.
         grants: Rights that its secret needs, as the vendor names them.
+        put_task: Makes a task, unless it is there already, and gives its id; None where the connector only reads.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Kind:
     settings: tuple[Need, ...]
     open: Callable[[Connection, Wire], Account]
     grants: tuple[str, ...] = ()
+    put_task: Callable[[Connection, Wire, Task], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,15 @@ from cadran.sources.live.hubspot_names import Names
 from cadran.sources.live.hubspot_objects import MERGED, OBJECTS, Object
 from cadran.sources.live.oauth import key_or_app
 from cadran.sources.live.stream import Account, Page, Stream, Window
+from cadran.sources.live.task import once, owner_among
 from cadran.sources.written import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cadran.sources.live.http import Habits
     from cadran.sources.live.stream import Record
+    from cadran.sources.live.task import Task
     from cadran.sources.live.wire import Wire
 
 #: What HubSpot's search lists late.
@@ -216,11 +219,48 @@ def open_portal(connection: Connection, wire: Wire) -> Account:
     Raises:
         ConfigError: The token is not where the settings say.
     """
-    base = connection.settings["base"]
-    http = Http(base, key_or_app(connection, wire, base, "/oauth/v1/token"), wire, habits())
+    http = _client(connection, wire, habits())
     api = Api(http, Paths(connection.settings["version"]))
     portal = Portal(api, Names(api))
     return Account(tuple(portal.streams()), http.meter, http.close)
+
+
+def put_task(connection: Connection, wire: Wire, task: Task) -> str:
+    """Make a task unless it is there; the token needs the right to write tasks.
+
+    Raises:
+        ConfigError: The token is not where the settings say.
+        SourceError: HubSpot refuses, or gave no answer.
+    """
+    with _client(connection, wire, once(habits())) as http:
+        api = Api(http, Paths(connection.settings["version"]))
+        path = api.paths.objects("tasks")
+        if task.since is not None:
+            same = {"propertyName": "hs_task_subject", "operator": "EQ", "value": task.subject}
+            asked = {"filterGroups": [{"filters": [same]}], "properties": ["hs_task_subject"], "limit": 1}
+            if found := http.post(f"{path}/search", asked)["results"]:
+                return str(cell(found[0]["id"]))
+        pages = api.followed(api.paths.other("owners"), {"limit": 100})
+        people = [
+            (str(cell(each["id"])), f"{each.get('firstName')} {each.get('lastName')}", str(each.get("email") or ""))
+            for page, _ in pages
+            for each in page
+        ]
+        values = {
+            "hs_task_subject": task.subject,
+            "hs_task_body": f"{task.about}\n{task.owner}",
+            "hs_timestamp": f"{task.due_on}T12:00:00Z",
+            "hs_task_status": "NOT_STARTED",
+            "hs_task_type": "TODO",
+            "hubspot_owner_id": owner_among(people, task.owner),
+        }
+        made = http.post(path, {"properties": {name: value for name, value in values.items() if value is not None}})
+        return str(cell(made["id"]))
+
+
+def _client(connection: Connection, wire: Wire, how: Habits) -> Http:
+    base = connection.settings["base"]
+    return Http(base, key_or_app(connection, wire, base, "/oauth/v1/token"), wire, how)
 
 
 KIND = Kind(
@@ -237,7 +277,8 @@ KIND = Kind(
         Need("base", "Address of the API.", "https://api.hubapi.com"),
     ),
     open_portal,
-    (
+    put_task=put_task,
+    grants=(
         *(
             f"crm.objects.{each.kind}.read"
             for each in OBJECTS

@@ -17,6 +17,7 @@ from cadran.sources.live.http import TOO_MANY, Habits, Http, Reply
 from cadran.sources.live.oauth import key_or_app
 from cadran.sources.live.secret import Secret
 from cadran.sources.live.stream import Account, Page, Paused, Stream, Window
+from cadran.sources.live.task import once, owner_among
 from cadran.sources.written import cell, dumps
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cadran.sources.live.stream import Record
+    from cadran.sources.live.task import Task
     from cadran.sources.live.wire import Wire
 
 V1, V2 = "/api/v1", "/api/v2"
@@ -138,6 +140,12 @@ class Company:
             if not cursor:
                 return
 
+    def activity_named(self, subject: str, since: datetime) -> str:
+        """The id of an activity of that subject that changed since, which no search finds; else empty."""
+        pages = self._pages("/activities", Window(since - LATE, self.now()), "")
+        found = (record for page, _ in pages for record in page)
+        return next((str(cell(each["id"])) for each in found if each.get("subject") == subject), "")
+
     def _row(self, record: Record) -> dict[str, Any]:
         """A record with the company's own fields one level up, its first address and number, its pipeline's name."""
         row = dict(record)
@@ -234,12 +242,41 @@ def open_company(connection: Connection, wire: Wire) -> Account:
     Raises:
         ConfigError: The token is not where the settings say.
     """
+    http = _client(connection, wire, habits())
+    budget = int(connection.settings["budget"])
+    return Account(tuple(Company(http, budget, wire.now).streams()), http.meter, http.close)
+
+
+def put_task(connection: Connection, wire: Wire, task: Task) -> str:
+    """Make an activity of the kind task unless it is there; an app needs the scope ``activities:full``.
+
+    Raises:
+        ConfigError: The token is not where the settings say.
+        SourceError: Pipedrive refuses, or gave no answer.
+    """
+    with _client(connection, wire, once(habits())) as http:
+        if task.since is not None and (there := Company(http, 0, wire.now).activity_named(task.subject, task.since)):
+            return there
+        users = http.get(f"{V1}/users")["data"] or []
+        values = {
+            "subject": task.subject,
+            "type": "task",
+            "due_date": str(task.due_on),
+            "note": f"{task.about} · {task.owner}",
+            "owner_id": owner_among(
+                ((str(cell(u["id"])), str(u["name"] or ""), str(u["email"] or "")) for u in users), task.owner
+            ),
+        }
+        body = {name: int(value) if name == "owner_id" else value for name, value in values.items() if value}
+        return str(cell(http.post(f"{V2}/activities", body)["data"]["id"]))
+
+
+def _client(connection: Connection, wire: Wire, how: Habits) -> Http:
     settings = connection.settings
     base = settings["base"] or f"https://{settings['company']}.pipedrive.com"
     oauth = settings["base"] or "https://oauth.pipedrive.com"
     auth = key_or_app(connection, wire, oauth, "/oauth/token", Fixed(Secret(""), "x-api-token", ""))
-    http = Http(base, auth, wire, habits())
-    return Account(tuple(Company(http, int(settings["budget"]), wire.now).streams()), http.meter, http.close)
+    return Http(base, auth, wire, how)
 
 
 KIND = Kind(
@@ -257,4 +294,5 @@ KIND = Kind(
         Need("base", "Another address, of a stand-in.", "", r"|https?://\S+"),
     ),
     open_company,
+    put_task=put_task,
 )

@@ -25,12 +25,14 @@ from cadran.sources.live.connection import Kind, Need
 from cadran.sources.live.http import Habits, Http, Reply
 from cadran.sources.live.secret import Secret
 from cadran.sources.live.stream import Account, Page, Stream, Window
+from cadran.sources.live.task import once, owner_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cadran.sources.live.connection import Connection
     from cadran.sources.live.stream import Record
+    from cadran.sources.live.task import Task
     from cadran.sources.live.wire import Wire
 
 #: Records of one page of SOQL, the most that Salesforce gives at once.
@@ -324,14 +326,49 @@ class _Login:
         return tuple(secret for secret in self.secrets.values() if secret is not None)
 
 
-def _open(connection: Connection, wire: Wire) -> Account:
-    settings = connection.settings
-    places = connection.places
+def _client(connection: Connection, wire: Wire, how: Habits) -> Http:
+    settings, places = connection.settings, connection.places
     held = {"client_secret": places["client_secret"].get(), "refresh_token": places["refresh_token"].find()}
     login = _Login(settings["domain"].rstrip("/"), settings["client_id"], held, wire)
     token, instance = login.token()
     auth = Renewed(lambda: login.token()[0], login.kept(), token, [token])
-    http = Http(instance, auth, wire, HABITS)
+    return Http(instance, auth, wire, how)
+
+
+def put_task(connection: Connection, wire: Wire, task: Task) -> str:
+    """Make a task unless it is there; the app's user needs the right to edit tasks.
+
+    Raises:
+        ConfigError: A secret is not where the settings say.
+        SourceError: Salesforce refuses, or gave no answer.
+    """
+    root = f"/services/data/v{connection.settings['version']}"
+    with _client(connection, wire, once(HABITS)) as http:
+        if task.since is not None:
+            asked = f"SELECT Id FROM Task WHERE Subject = {_quoted(task.subject)} LIMIT 1"
+            if found := http.get(f"{root}/query", {"q": asked})["records"]:
+                return str(found[0]["Id"])
+        same = _quoted(" ".join(task.owner.split()))
+        asked = f"SELECT Id, Name, Email FROM User WHERE IsActive = true AND (Name = {same} OR Email = {same})"
+        users = http.get(f"{root}/query", {"q": asked})["records"]
+        values = {
+            "Subject": task.subject,
+            "Description": f"{task.about}\n{task.owner}",
+            "ActivityDate": str(task.due_on),
+            "OwnerId": owner_among(((u["Id"], u["Name"] or "", u["Email"] or "") for u in users), task.owner),
+        }
+        body = {name: value for name, value in values.items() if value is not None}
+        return str(http.post(f"{root}/sobjects/Task", body)["id"])
+
+
+def _quoted(text: str) -> str:
+    """A text as SOQL writes it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _open(connection: Connection, wire: Wire) -> Account:
+    settings = connection.settings
+    http = _client(connection, wire, HABITS)
     org = Org(http, f"/services/data/v{settings['version']}", wire, int(settings["bulk"]))
     org.spare(int(settings["reserve"]))
     there = org.objects()
@@ -355,4 +392,5 @@ KIND = Kind(
         Need("bulk", "Records of an object above which a first read goes by Bulk API.", str(BULK), r"\d+"),
     ),
     _open,
+    put_task=put_task,
 )
