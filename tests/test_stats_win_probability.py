@@ -10,6 +10,7 @@ from cadran.stats.stays import GONE, LOST, OPEN, Stays, closing_share, outcomes,
 from cadran.stats.win_hazard import fit_hazard
 from cadran.stats.win_probability import EDGE, fit_win
 from deal_world import SEED, company
+from evaluation.chance_ranges import covered
 
 
 def test_it_tells_the_good_from_the_bad_and_adds_up_to_the_wins_to_come():
@@ -91,6 +92,26 @@ def test_intervals_narrow_as_the_past_grows():
         low, high = fit_win(stays, 600.0).interval(stays.open_at(600.0), 600.0, seed=SEED)
         widths.append(float(np.mean(high - low)))
     assert widths[1] < widths[0]
+
+
+def test_ranges_hold_the_known_chances_of_companies_of_every_size():
+    found = [covered(np.random.default_rng([SEED, company])) for company in range(10)]
+    holds = np.mean([each[1:3] for each in found if each is not None], axis=0)
+    assert 0.85 <= holds[0] <= 1.0, "of 95 %; evaluation/chance_ranges.py measures it on hundreds"
+    assert 0.65 <= holds[1] < holds[0], "of 80 %"
+
+
+def test_opinions_that_differ_are_not_taken_for_two_proofs():
+    stays = company(n=300)
+    model, deals = fit_win(stays, 500.0), stays.open_at(500.0)
+    rng = np.random.default_rng(SEED)
+    drawn = [replace(model, hazard=model.hazard.drawn(rng), snapshots=model.snapshots.drawn(rng)) for _ in range(60)]
+    spread = np.std([each.opinions(deals, 500.0) for each in drawn], axis=0).min(axis=0)
+    low, high = model.interval(deals, 500.0, seed=SEED)
+    half = (np.log(high / (1 - high)) - np.log(low / (1 - low))) / 2
+    inside = (low > EDGE) & (high < 1 - EDGE)
+    assert inside.any()
+    assert (half[inside] > 1.5 * spread[inside]).all()
 
 
 def test_silence_counts_where_touches_are_recorded():

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LEAST_SPREAD, MOST_SPREAD, FIRST_SPREAD = 0.02, 1.5, 0.5
 #: Spread that a group may have had all the same, where few cases tell of a smaller one: for the doubt about effects.
 DOUBT = 0.5
+#: The same for chances of winning, whose ranges are checked on companies of 40 to 2,500 deals.
+DOUBT_OF_CHANCES = 0.75
 #: Newton steps, each followed by new spreads; the last ones keep them.
 ROUNDS, LAST_ROUNDS = 14, 4
 #: Largest change of a coefficient in one step.
@@ -56,6 +58,8 @@ def fit_logit(
     trials: Array,
     groups: Mapping[str, slice],
     fixed: Mapping[str, float],
+    *,
+    doubt: float = DOUBT,
 ) -> Logit:
     """The regression of a share on the columns of a design.
 
@@ -65,6 +69,7 @@ def fit_logit(
         trials: Shape (n_rows,), cases of each row.
         groups: Columns of each group; together all columns.
         fixed: Spread of the groups whose spread is given rather than learnt.
+        doubt: See `DOUBT`.
 
     References:
         Gelman and Hill, Data Analysis Using Regression and Multilevel Models (2007), chapter 12; MacKay (1992),
@@ -87,7 +92,7 @@ def fit_logit(
         if step < ROUNDS:
             told = {name: _spread(beta, inverse, part, spreads[name]) for name, part in groups.items()}
             spreads = told | dict(fixed)
-    wide = {name: max(spread, 0.0 if name in fixed else DOUBT) for name, spread in spreads.items()}
+    wide = {name: max(spread, 0.0 if name in fixed else doubt) for name, spread in spreads.items()}
     inverse = linalg.inv(np.asarray(inner.todense()) + np.diag(_penalty(groups, wide, n_columns)))
     root = np.asarray(linalg.cholesky((inverse + inverse.T) / 2, lower=True))
     return Logit(beta, root, spreads, float(trials.sum()))

@@ -18,7 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from cadran.stats.encoding import Encoding, one_hot
-from cadran.stats.logit import Logit, fit_logit
+from cadran.stats.logit import DOUBT_OF_CHANCES, Logit, fit_logit
 from cadran.stats.passage import Passage, Side
 from cadran.stats.stays import BUCKETS, LOST, WEEK, bucket, closing_share, weeks_of
 
@@ -128,10 +128,10 @@ def fit_hazard(stays: Stays, day: float, *, window: float = WINDOW_DAYS) -> WinH
     sizes = _sizes(encoding, len(known.stages))
     fixed = {"level": LEVEL_SPREAD, "trend": TREND_SPREAD}
     one = np.ones(weeks.row.size)
-    leaves = fit_logit(design, weeks.leaves.astype(float), one, sizes, fixed)
+    leaves = fit_logit(design, weeks.leaves.astype(float), one, sizes, fixed, doubt=DOUBT_OF_CHANCES)
     ends = np.flatnonzero(weeks.leaves)
     went = (known.to[weeks.row[ends]] != LOST).astype(float)
-    goes_on = fit_logit(design[ends], went, one[ends], sizes, fixed)
+    goes_on = fit_logit(design[ends], went, one[ends], sizes, fixed, doubt=DOUBT_OF_CHANCES)
     return WinHazard(
         known.stages,
         encoding,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from cadran.stats.intervals import normal_quantile
+from cadran.stats.intervals import student_quantile
 from cadran.stats.stays import LOST
 from cadran.stats.win_hazard import fit_hazard
 from cadran.stats.win_snapshots import fit_snapshots
@@ -32,9 +32,9 @@ EDGE = 0.002
 BLOCK = 4096
 #: Models drawn for an interval.
 DRAWS = 30
-#: Doubt about the form of the model itself, on the logit scale, beside that about its coefficients. Draws alone take
-#: the form for true, and cover two thirds of known odds where they say 95 %.
-MISFIT = 0.5
+#: Doubt about the form of the models themselves, as a share of how far they tell a deal from even odds, beside that
+#: about their coefficients; and freedom of the law of all doubt together, which is told by few deals itself.
+MISFIT, FREEDOM = 0.05, 6.0
 #: Share of the second opinion.
 BLEND = 0.5
 
@@ -100,12 +100,13 @@ class WinModel:
         ]
 
         def spread(part: Stays) -> Array:
-            drawn = np.var([special.logit(other.told(part, day)) for other in others], axis=0, ddof=1)
-            return np.asarray(np.sqrt(drawn + MISFIT**2))
+            # both opinions are learnt from the same deals: what one is wrong by, the other does not make good
+            drawn = np.var([other.opinions(part, day) for other in others], axis=0, ddof=1)
+            return np.asarray(np.sqrt((1 - BLEND) * drawn[0] + BLEND * drawn[1]))
 
-        reach = normal_quantile(level) * _in_blocks(deals, spread)
         centre = special.logit(self.ever(deals, day))
-        return special.expit(centre - reach), special.expit(centre + reach)
+        reach = student_quantile(FREEDOM, level) * np.hypot(_in_blocks(deals, spread), MISFIT * centre)
+        return _edged(special.expit(centre - reach)), _edged(special.expit(centre + reach))
 
     def reasons(self, deals: Stays, day: float) -> dict[str, Array]:
         """What each thing known of a deal adds to its chance, shape (n,) each, in shares.
@@ -130,14 +131,18 @@ class WinModel:
 
     def told(self, deals: Stays, day: float) -> Array:
         """`ever`, for no more deals than fit in memory at once."""
+        way, stood = self.opinions(deals, day)
+        return _edged(special.expit((1 - BLEND) * way + BLEND * stood))
+
+    def opinions(self, deals: Stays, day: float) -> tuple[Array, Array]:
+        """Log odds of each deal by the way through the stages, and by how deals that stood like it ended."""
         way = special.logit(_edged(self.hazard.passage(deals, day).ever()))
-        if not self.hazard.offsets.any():
-            way = (1 - BLEND) * way + BLEND * self.snapshots.logit(deals, day)
-        else:
+        stood = self.snapshots.logit(deals, day)
+        if self.hazard.offsets.any():
             # what broke is not in the second opinion: it moves as far as the first one does
-            usual = special.logit(_edged(self.hazard.with_offsets(0 * self.hazard.offsets).passage(deals, day).ever()))
-            way += BLEND * (self.snapshots.logit(deals, day) - usual)
-        return _edged(special.expit(way))
+            usual = self.hazard.with_offsets(0 * self.hazard.offsets).passage(deals, day)
+            stood = stood + way - special.logit(_edged(usual.ever()))
+        return way, stood
 
     def _by_week(self, deals: Stays, day: float, weeks: int) -> Array:
         passage = self.hazard.passage(deals, day)

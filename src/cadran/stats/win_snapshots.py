@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from cadran.stats.encoding import Encoding, one_hot
-from cadran.stats.logit import Logit, fit_logit
+from cadran.stats.logit import DOUBT_OF_CHANCES, Logit, fit_logit
 from cadran.stats.stays import OPEN, outcomes
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def fit_snapshots(stays: Stays, day: float, chance: Callable[[Stays, float], Arr
     columns = 1 + (1 + N_TIMES) * model.n_stages + 1 + sum(model.encoding.sizes.values())
     design = sparse.vstack([sparse.csr_matrix((0, columns)), *rows], format="csr")
     fixed = {"level": LEVEL_SPREAD, "trend": TREND_SPREAD}
-    return replace(model, fit=fit_logit(design, hits, np.ones(hits.size), sizes, fixed))
+    return replace(model, fit=fit_logit(design, hits, np.ones(hits.size), sizes, fixed, doubt=DOUBT_OF_CHANCES))
 
 
 def _told(deals: Stays, ends: Array) -> Stays:
