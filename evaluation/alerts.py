@@ -87,10 +87,11 @@ class Judged:
         signal = told.signal
         if signal.kind == "missing":
             return "late" if told.is_late else ""
-        if signal.kind in ("threshold", "target"):
-            return "threshold" if self._is_beyond(told) else ""
+        if signal.kind in ("threshold", "target") and self._is_beyond(told):
+            return "threshold"
         everything = [(signal.kpi, signal.segment), *signal.with_it]
-        if told.day >= self.planted.drop.day and any(self._is_of_fall(*each) for each in everything):
+        is_down = "|above|" not in signal.key
+        if told.day >= self.planted.drop.day and is_down and any(self._is_of_fall(*each) for each in everything):
             return "fall"
         bought = Span(self.planted.start, self.planted.until).us_entry
         is_after = bought + CAME_TO_NOTHING[0] <= told.day <= bought + CAME_TO_NOTHING[1]

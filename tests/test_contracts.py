@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import cadran.workspace
+from cadran.api import create_api
 from cadran.catalogue.load import load_catalogue
 from cadran.catalogue.revision import changed, keys_of, keys_text, revised, revision_text
 from cadran.charts import Words, trend
@@ -24,6 +25,7 @@ from cadran.jobs.contracts import approve, change_record, history, propose, reco
 from cadran.jobs.start import init_project
 from cadran.store.contracts import open_contracts
 from cadran.workspace import View, Workspace
+from cockpit import get
 from warehouse import MemoryWarehouse, deal
 
 NOW = datetime(2026, 6, 20, 9)
@@ -259,6 +261,9 @@ def test_the_verbs_propose_show_approve_and_list(project, monkeypatch, tmp_path)
     assert (whole["status"], whole["n_out"]) == ("proposed", 12)
     assert "counts from" in run("approve", "1", "--by", "Sales Ops").stderr
     (listed,) = json.loads(run("history", "--format", "json").stdout)
+    api = create_api(cadran.workspace.open_workspace(project.root))
+    assert get(api, "/contracts").json() == get(api, "/contracts?kpi=closing_rate").json() == [listed]
+    assert get(api, "/contracts?kpi=arr").json() == []
     assert listed == json.loads(json.dumps(change_record(open_contracts(project).change(1))))
     assert (listed["status"], listed["decided_by"]) == ("approved", "Sales Ops")
     assert "approved" in run("history", "closing_rate").stdout

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import cadran.workspace
+from cadran.api import create_api
 from cadran.catalogue.definition import Board, Target
 from cadran.cli import main
 from cadran.cli.options import Output
@@ -25,6 +26,7 @@ from cadran.jobs.start import init_project
 from cadran.period import Calendar, Trailing
 from cadran.stats.contrast import Estimate, certainty, rank_certainty
 from cadran.workspace import View, Workspace
+from cockpit import get
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, deal, kpi, measure
 
 SEED = 20261126
@@ -330,3 +332,21 @@ def test_an_action_without_owner_or_deadline_is_none(run, words):
     found = run("act", "1", *words, "--lang", "en")
     assert found.exit_code == 1
     assert "an owner and a deadline" in found.stderr
+
+
+def test_the_api_answers_reviews_and_actions_as_the_terminal_does(project, monkeypatch):
+    seen = view(project, weeks(DROPPED))
+    workspace = Workspace(project, seen.catalogue)
+    monkeypatch.setattr(workspace, "view", lambda *_: seen)
+    api = create_api(workspace, clock=lambda: NOW + timedelta(days=30))
+    assert get(api, "/review?team=sales").json() == get(api, "/actions").json() == []
+    items = closing(project, seen)["items"]
+    number = jobs.act(project, items[0]["id"], text="Call", owner="Ana", due_on=date(2026, 7, 6), now=NOW)
+    found = get(api, "/review?team=sales").json()
+    assert found == json.loads(json.dumps(jobs.item_records(closing(project, seen))))
+    assert found[0]["owner"] == "Ana"
+    (action,) = get(api, "/actions").json()
+    assert (action["action"], action["due_on"], action["is_overdue"]) == (number, "2026-07-06", True)
+    jobs.finish(project, number, now=NOW)
+    assert get(api, "/actions").json() == []
+    assert len(get(api, "/actions?all=true").json()) == 1

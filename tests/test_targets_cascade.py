@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cadran.workspace
+from cadran.api import create_api
 from cadran.catalogue.check import check_catalogue
 from cadran.catalogue.definition import Target
 from cadran.catalogue.load import load_catalogue
@@ -25,6 +26,7 @@ from cadran.jobs.goals import goal_records, pace_of_target, spread_goal, write_g
 from cadran.jobs.start import init_project
 from cadran.period import Period
 from cadran.workspace import View, Workspace
+from cockpit import get
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, deal
 
 #: Deals won in each quarter of a year: the last one brings four times the first.
@@ -197,6 +199,12 @@ def test_the_verbs_spread_and_pace(project, monkeypatch):
     assert records == json.loads(json.dumps(goal_records(spread_goal(seen, "won", Decimal(1000), day=YEAR))))
     assert sum(int(each["value"]) for each in records) == 1000
     assert "on pace" in run("pace", "won").stdout or "behind" in run("pace", "won").stdout
-    assert json.loads(run("pace", "won", "--format", "json").stdout)[0]["target"] == "50.00"
+    (paced,) = json.loads(run("pace", "won", "--format", "json").stdout)
+    assert paced["target"] == "50.00"
+    api = create_api(workspace)
+    assert get(api, "/cascade?kpi=won&goal=1000&year=2027-05-01").json() == records
+    assert get(api, "/pace?kpi=won").json() == paced
+    assert get(api, "/cascade?kpi=won&goal=much").status_code == 422
+    assert get(api, "/pace?kpi=wn").status_code == 404
     refused = CliRunner().invoke(main, ["targets", "cascade", "won", "--goal", "much", "--lang", "en"])
     assert (refused.exit_code, "no amount" in refused.output) == (1, True)

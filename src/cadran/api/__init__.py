@@ -32,8 +32,9 @@ from cadran.api.late import late
 from cadran.api.next_actions import next_
 from cadran.api.propensity import propensity
 from cadran.api.quality import fresh, quality
+from cadran.api.rhythm import actions, cascade, contracts, pace, review
 from cadran.engine.query import RowQuery, from_params
-from cadran.errors import CadranError, QueryError, did_you_mean
+from cadran.errors import CadranError, QueryError
 from cadran.i18n import say
 from cadran.insights.blame_record import blame_record
 
@@ -122,6 +123,11 @@ def create_api(workspace: Workspace, *, clock: Callable[[], datetime] | None = N
         ("/quality", quality, "What is wrong with the data, and how each team fares"),
         ("/freshness", fresh, "How fresh each source is"),
         ("/decisions", decisions, "Decisions, and what they changed"),
+        ("/review", review, "The items of a team's last review"),
+        ("/actions", actions, "What is being done, by deadline"),
+        ("/contracts", contracts, "Changes of contracts"),
+        ("/cascade", cascade, "What a goal asks of each KPI, quarter and segment"),
+        ("/pace", pace, "Whether a period is on the way to its target"),
         ("/alerts", alerts, "What needs attention"),
         ("/runs", runs, "What ran, when and how it ended"),
     ):
@@ -150,9 +156,7 @@ def contract(name: str, who: Annotated[Caller, Depends(caller)]) -> models.Contr
     Raises:
         HTTPException: No KPI has that name.
     """
-    if name not in who.view.catalogue.kpis:
-        raise HTTPException(HTTPStatus.NOT_FOUND, detail=did_you_mean(name, who.view.catalogue.kpis))
-    return models.contract(who.view.kpi(name), who.language)
+    return models.contract(who.kpi(name), who.language)
 
 
 def ask(question: Annotated[Question, Depends()], who: Annotated[Caller, Depends(caller)]) -> models.Answer:

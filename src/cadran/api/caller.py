@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Query, Request
+from starlette.exceptions import HTTPException
 
+from cadran.errors import did_you_mean
 from cadran.i18n import pick_language
 from cadran.workspace import View, Workspace  # noqa: TC001 - FastAPI reads the annotations
+
+if TYPE_CHECKING:
+    from cadran.catalogue.definition import Kpi
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,16 @@ class Caller:
 
     view: View
     language: str
+
+    def kpi(self, name: str) -> Kpi:
+        """The newest version of a KPI that a request names.
+
+        Raises:
+            HTTPException: No KPI has that name; the nearest one is its detail.
+        """
+        if name not in self.view.catalogue.kpis:
+            raise HTTPException(HTTPStatus.NOT_FOUND, detail=did_you_mean(name, self.view.catalogue.kpis))
+        return self.view.kpi(name)
 
 
 def caller(request: Request, lang: Annotated[str, Query(description="fr or en")] = "") -> Caller:
