@@ -46,6 +46,8 @@ def test_a_run_reads_builds_evaluates_and_is_archived_with_what_it_counted(proje
     done = go(project)
     assert done.outcome in ("ok", "findings"), done.steps
     assert done.steps["sync"]["n_files"] == 1
+    assert 0 < done.steps["build"]["quality"] <= 1
+    assert len((project.state / "quality.jsonl").read_text().splitlines()) == 1
     assert done.steps["evaluate"]["n_raised"] == 0
     (record,) = run_records(project)
     assert (record["run"], record["outcome"], record["slot"]) == (done.number, done.outcome, "2026-07-02T09:10:00Z")

@@ -16,6 +16,7 @@ from cadran.jobs.alerts import evaluate
 from cadran.jobs.build import build_project
 from cadran.jobs.deliver import deliver
 from cadran.jobs.push import push
+from cadran.jobs.quality import measured
 from cadran.jobs.report import report_of, write_report
 from cadran.jobs.review import review
 from cadran.jobs.schedule import reports_of
@@ -138,10 +139,13 @@ class _Work:
         return {"n_files": len(report.files), "n_errors": errors}
 
     def build(self) -> Row:
-        """Compute the tables and publish them."""
+        """Compute the tables, publish them, and remember how good the data is."""
         report = build_project(self.project, now=self.clock(), progress=self.progress, found=self.found)
         errors = sum(issue.level == "error" for issue in report.issues)
-        return {"n_files": len(report.files), "n_issues": len(report.issues), "n_errors": errors}
+        # remembered with each snapshot, so that every team's score has a trend whether or not somebody looks
+        quality, _ = measured(open_workspace(self.project.root).view(), ())
+        score = quality.total.value
+        return {"n_files": len(report.files), "n_issues": len(report.issues), "n_errors": errors, "quality": score}
 
     def evaluate(self) -> Row:
         """Evaluate alerts on the newest snapshot."""
