@@ -16,7 +16,7 @@ from cadran.catalogue.load import load_catalogue
 from cadran.catalogue.locks import with_locks
 from cadran.catalogue.revision import alone
 from cadran.config import load_project
-from cadran.engine.constant import check_known, constant_of, remark
+from cadran.engine.constant import constant_of
 from cadran.engine.customers import customers
 from cadran.engine.deals import DealQuery, deals
 from cadran.engine.journeys import journeys
@@ -148,12 +148,7 @@ class View:
         Raises:
             QueryError: One of the questions names something that does not exist or cannot be combined.
         """
-        for query in queries:
-            check_known(query, self.constant)
-        found = tuple(read(one) for one in answers(self.catalogue, queries, self._warehouse, self._context()))
-        if self.constant is None:
-            return found
-        return tuple(_at_constant(one, query, self.constant) for one, query in zip(found, queries, strict=True))
+        return tuple(read(one) for one in answers(self.catalogue, queries, self._warehouse, self._context()))
 
     def drivers(self, query: KpiQuery) -> Drivers:
         """Why a KPI moved between two periods, by its factors or, with dimensions, by segment.
@@ -170,8 +165,7 @@ class View:
         Raises:
             QueryError: One of the questions names something that does not exist or cannot be combined.
         """
-        context = self._context()
-        found = answers(self.catalogue, queries, self._warehouse, context, has_moments=False)
+        found = answers(self.catalogue, queries, self._warehouse, self._context(), has_moments=False)
         return tuple(values(one) for one in found)
 
     def blame(self, query: KpiQuery) -> Blame:
@@ -318,8 +312,7 @@ class View:
         def asked(one: KpiQuery) -> KpiResult:
             return answer(self.catalogue, one, self._warehouse, context)
 
-        kpis = [self.catalogue.kpi(name) for name in query.kpis]
-        return tuple(pace_of(kpi, query, asked, context.calendar, until) for kpi in kpis)
+        return tuple(pace_of(self.kpi(name), query, asked, context.calendar, until) for name in query.kpis)
 
     def deals(self, query: DealQuery, *, silent: bool = False) -> OpenDeals:
         """Open deals with how likely each is to be won, learnt from the deals that this person may read.
@@ -367,42 +360,25 @@ class View:
         return replace(self, scope=(*self.scope, *predicates))
 
     def at_rates(self, said: str) -> View:
-        """The same view with every amount at the rates of one day, or of the ``plan``; as it is when nothing is said.
-
-        Raises:
-            QueryError: There are no such rates for every currency of the data.
-        """
-        context = self._context()
-        return (
-            replace(self, constant=constant_of(said, self.project, context.settings, self._warehouse)) if said else self
-        )
+        """The same view with amounts at the rates of a day or of the ``plan``: see `engine.constant.constant_of`."""
+        found = constant_of(said, self.project, self._context().settings, self._warehouse) if said else None
+        return replace(self, constant=found)
 
     def _context(self) -> Context:
-        project = replace(self.project, currency=self.meta.currency)
+        settings = settings_of(replace(self.project, currency=self.meta.currency), self.meta.known_at)
         return Context(
             calendar=self.project.calendar,
             zone=self.project.zone,
             currency=self.meta.currency,
-            settings=replace(settings_of(project, self.meta.known_at), constant=self.constant),
+            settings=replace(settings, constant=self.constant),
             scope=self.scope,
         )
-
-
-def _at_constant(readings: Readings, query: KpiQuery, constant: Constant) -> Readings:
-    """The readings, saying of themselves that they are at constant rates."""
-    knowledge = readings.knowledge if query.as_of else "as_true"
-    return replace(readings, issues=(remark(constant), *readings.issues), knowledge=knowledge)
 
 
 class Workspace:
     """A project that is open for reading; follows the newest snapshot. Safe for several threads.
 
-    Args:
-        project: Settings of the company.
-        catalogue: Governed definitions.
-        catalogue_issues: Findings about them.
-
-    Attributes:
+    Attributes, and what it is made from:
         project: Settings of the company.
         catalogue: Governed definitions.
         catalogue_issues: Findings about them.

@@ -7,6 +7,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from cadran.engine.compile import Planner
+from cadran.engine.constant import check_known
 from cadran.engine.parts import dims_of, lineage_of, mode_of, parts_of
 from cadran.engine.span import known_at
 from cadran.engine.tables import Past
@@ -110,6 +111,7 @@ def question(
     _check_names(catalogue, query)
     _check_days(query)
     _check_trailing(catalogue, query)
+    check_known(query, context.settings.constant)
     known, before = knowledge(query.as_of, context, snapshot_known_at)
     planner = Planner(catalogue, query, context, known, has_moments)
     return Question(catalogue, query, context, known, planner, before)

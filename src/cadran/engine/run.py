@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cadran.engine.constant import remark
 from cadran.engine.figures import Block, Figures
 from cadran.engine.frame import Frame, Frames, run
 from cadran.engine.parts import lineage_of, parts_of
@@ -158,6 +159,8 @@ class _Run:
         figures = Figures([block for name in question.query.kpis for block in self.blocks(assembler, name)])
         earlier = self.earlier(before, pairs, figures) if before else {}
         lineage = self.lineage(assembler)
+        constant = question.context.settings.constant
+        is_past = question.past is not None and (constant is None or question.query.as_of is not None)
         ran = [*self.statements, *frame.statements, *(before.statements if before else ())]
         return KpiResult(
             figures=figures,
@@ -165,10 +168,13 @@ class _Run:
             as_of=self.as_of,
             snapshot=self.warehouse.meta.name,
             sql=tuple(ran),
-            issues=self.warehouse.issues(frozenset(name for names in lineage.values() for name in names)),
+            issues=(
+                *([remark(constant)] if constant else []),
+                *self.warehouse.issues(frozenset(name for names in lineage.values() for name in names)),
+            ),
             lineage=lineage,
             earlier=earlier,
-            knowledge="as_known" if question.past else "as_true",
+            knowledge="as_known" if is_past else "as_true",
         )
 
     def blocks(self, assembler: Assembler, name: str) -> list[Block]:
