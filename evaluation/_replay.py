@@ -90,7 +90,7 @@ def replay(view: View, *, weeks: int = WEEKS, watched: Sequence[str] = WATCHED) 
     kpis = [view.kpi(name) for name in RULED]
     asked = questions(kpis, calendar, last + timedelta(weeks=1), start=mondays[0])
     found = tuple(zip(asked, view.ask_all([each.query for each in asked]), strict=True))
-    past, standing = _Past(view, watched, mondays), _Standing()
+    past, standing = _Past(view, watched, mondays), Standing()
     told: list[Told] = []
     for day in days:
         since = late.get(day)
@@ -109,7 +109,7 @@ def _late(last: date) -> Iterator[tuple[date, date]]:
             yield since + timedelta(weeks=each + 1), since
 
 
-class _Standing:
+class Standing:
     """The alerts that last, from one day to the next."""
 
     def __init__(self) -> None:

@@ -115,7 +115,7 @@ def _skips(deal: Deal) -> bool:
     return any(after > before + 1 for before, after in pairwise(places))
 
 
-def _decision(deal: Deal, stage: int, *, implied: bool) -> tuple[datetime | None, bool]:
+def decision(deal: Deal, stage: int, *, implied: bool) -> tuple[datetime | None, bool]:
     """When the fate of a deal in a stage was decided, and whether it advanced: it first went further, or was lost."""
     later = [at for name, at in deal.path if name == WON or (name in STAGES and STAGES.index(name) > stage)]
     entered = [at for name, at in deal.path if name == STAGES[stage]]
@@ -133,7 +133,7 @@ def _drop(world: World, deals: list[Deal]) -> Drop:
     inside = [deal for deal in deals if deal.company.segment == DROP_SEGMENT]
     found: list[Rate] = []
     for implied in (False, True):
-        decisions = [_decision(deal, stage, implied=implied) for deal in inside]
+        decisions = [decision(deal, stage, implied=implied) for deal in inside]
         for span in spans:
             decided = [advanced for at, advanced in decisions if at and span.contains(paris_day(at))]
             found.append(Rate(sum(decided), len(decided)))
