@@ -289,6 +289,15 @@ class TestKept:
         assert message["route"] == "ops"
         assert message["document"]["items"][0]["alert"] == alert["id"]
 
+    def test_it_is_kept_with_a_play_of_the_playbooks(self, project):
+        folder = project.root / "playbooks"
+        folder.mkdir(exist_ok=True)
+        play = "plays:\n  {0}: {{names: {{fr: {0}, en: {0}}}, steps: {{fr: x, en: x}}, kpis: [win_rate], owner: {{fr: AE, en: AE}}, effort_days: {1}}}\n"
+        (folder / "a.yml").write_text(play.format("long", 9))
+        (folder / "b.yml").write_text(play.format("short", 1))
+        self.raise_one(project)
+        assert jobs.alerts(project)[0]["document"]["play"]["names"]["en"] == "short"
+
     def test_it_recovers_and_says_so(self, project):
         self.raise_one(project)
         better = view(project, weeks([0.5] * 8), ruled(RULE), known_at=KNOWN)

@@ -16,7 +16,7 @@ from cadran.jobs.build import build_project
 from cadran.jobs.start import init_project
 from cadran.jobs.sync import sync_project
 
-SEED, START, DAYS, PER_DAY = 20261126, date(2026, 4, 1), 90, 50
+SEED, START, DAYS, PER_DAY = 20261126, date(2026, 4, 1), 90, 30
 BEFORE, AFTER = datetime(2026, 3, 31, 9), datetime(2026, 7, 6, 9)
 HEAD = "Record ID,Deal Name,Pipeline,Amount,Currency,Deal Stage,Create Date,Close Date\n"
 #: Share won by pipeline, before and after: a season lifts all by two points, and one decision one of them by three more.

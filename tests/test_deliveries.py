@@ -65,6 +65,15 @@ class TestMessage:
         assert [part for part in said if part not in text] == []
         assert "https://cockpit.acme.com/alerts/7" in text
 
+    def test_without_an_action_in_hand_the_next_step_is_a_play_or_what_the_contract_says(self):
+        play = {"names": {"fr": "Plan de prospection", "en": "Prospecting plan"}, "owner": {"fr": "SDR", "en": "SDRs"}}
+        said = lambda document: written([{"what": "raised", "alert": 7, "document": document}], words(), key="k").text  # noqa: E731
+        assert "à essayer : Plan de prospection (SDR)" in said({**DOCUMENT, "action": None, "play": play}).replace(
+            "\u00a0", " "
+        )
+        assert "en cours" in said({**DOCUMENT, "play": play})
+        assert "L’ARR manquera le quota." in said({**DOCUMENT, "action": None, "play": None})
+
     def test_missing_data_names_the_table_and_what_is_not_judged(self):
         signal = {**SIGNAL, "kind": "missing", "entity": "opportunity", "segment": {}, "value": None, "usual": None}
         kept = {**DOCUMENT, "signal": signal, "touched": {"fr": ["Taux de gain"]}}

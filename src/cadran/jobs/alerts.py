@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from cadran.catalogue.plays import load_plays
 from cadran.charts import trend
 from cadran.charts.fixed import png
 from cadran.charts.words import Words
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from cadran.catalogue.definition import Kpi
+    from cadran.catalogue.plays import Play
     from cadran.config import Project
     from cadran.insights.alert_rules import Asked
     from cadran.insights.alerts import Change, Signal
@@ -223,6 +225,7 @@ class _About:
         self.project, self.view = project, view
         self.has_routes = bool(notices(project).routes)
         self._actions: dict[str, Row] | None = None
+        self._plays: tuple[Play, ...] | None = None
 
     def document(self, signal: Signal) -> Row:
         """The signal with the words, the likely cause and the next step that belong to it."""
@@ -243,6 +246,7 @@ class _About:
             "labels": {n: dict(dimensions[n].labels) for n in used | set(blame or {}) if n in dimensions},
             "why": dict(kpi.hypothesis) if kpi else {},
             "action": self._action(signal.kpi),
+            "play": self._play(signal, kpi),
             "blame": blame,
             "chart": self._chart(signal, kpi),
             "touched": touched,
@@ -277,6 +281,20 @@ class _About:
                 due = row["due_on"].isoformat()
                 self._actions[row["kpi"]] = {"text": row["text"], "owner": row["owner"], "due_on": due}
         return self._actions.get(kpi)
+
+    def _play(self, signal: Signal, kpi: Kpi | None) -> Row | None:
+        """What the playbooks have for the KPI, or one it is a variant of, with the least work; none for good news.
+
+        Plays for the first or the later stages are left to `cadran next`, which knows the order of stages.
+        """
+        if kpi is None or signal.kind == "missing" or signal.is_favourable is not False:
+            return None
+        if self._plays is None:
+            self._plays, _ = load_plays(self.project.root / "playbooks", self.view.catalogue)
+        names, by_stage = {kpi.id, *kpi.variants}, "stage" in signal.segment
+        fit = [each for each in self._plays if names & set(each.kpis) and not (each.stage and by_stage)]
+        best = min(fit, key=lambda each: each.effort_days, default=None)
+        return {"names": dict(best.names), "owner": dict(best.owner)} if best else None
 
     def _blame(self, signal: Signal, kpi: Kpi | None) -> dict[str, str | None] | None:
         """The segment to blame for a rate that fell, where the data tells one."""

@@ -179,11 +179,15 @@ def _cause(signal: Mapping[str, Any], kept: Mapping[str, Any], words: Words) -> 
 
 
 def _next(kept: Mapping[str, Any], words: Words) -> str:
-    """The action that is open on the KPI, or what its contract says to do."""
+    """The action that is open on the KPI, what the playbooks have for it, or what its contract says to do."""
     action = kept.get("action")
     if action:
         due = words.day(date.fromisoformat(action["due_on"]))
         return words.say("in hand: {text} ({owner}, {due})", text=action["text"], owner=action["owner"], due=due)
+    play = kept.get("play")
+    if play:
+        told = {name: play[name].get(words.language, "") for name in ("names", "owner")}
+        return words.say("to try: {text} ({owner})", text=told["names"], owner=told["owner"])
     return str(kept["why"].get(words.language, ""))
 
 
