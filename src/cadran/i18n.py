@@ -218,7 +218,7 @@ WORDS = {
         "retail", "wholesale", "consumer_goods", "food", "agriculture", "construction", "real_estate", "energy",
         "transport", "hospitality", "media", "marketing_services", "professional_services", "education",
         "public_sector", "contributor", "executive", "director", "specialist", "general_management", "procurement",
-        "people", "legal", "operations", "customer", "data",
+        "people", "legal", "operations", "sales", "marketing", "product", "manager", "customer", "data",
     )},
     "it_services": "IT services", "non_profit": "Non-profit", "vp": "Vice president", "it": "IT",
 }  # fmt: skip
