@@ -27,7 +27,7 @@ from cadran.canonical.settings import Settings
 from cadran.catalogue.definition import Catalogue, Dimension, Kpi, Measure
 from cadran.engine.query import Context
 from cadran.period import Calendar, local_day
-from cadran.store.warehouse import SnapshotMeta
+from cadran.store.warehouse import RowsOnly, SnapshotMeta
 
 if TYPE_CHECKING:
     from cadran.errors import Issue
@@ -37,7 +37,7 @@ KNOWN_AT = dt.datetime(2026, 12, 31, 23, 0)
 Rows = list[dict[str, Any]]
 
 
-class MemoryWarehouse:
+class MemoryWarehouse(RowsOnly):
     """A warehouse of the rows given, by entity or `landed_<entity>`, read as a published snapshot is."""
 
     dialect = "duckdb"

@@ -21,7 +21,7 @@ from cadran.canonical.entities import ENTITIES, day_of, published_columns
 from cadran.canonical.settings import Settings
 from cadran.engine.query import Context
 from cadran.period import Calendar, local_day
-from cadran.store.warehouse import SnapshotMeta
+from cadran.store.warehouse import RowsOnly, SnapshotMeta
 from oracles.chance import KNOWN_AT, ZONE, Chance, Row
 from oracles.chance_sales import Sales
 
@@ -38,15 +38,15 @@ TYPES = {
 }
 
 
-class World:
+class World(RowsOnly):
     """The tables in memory, as a warehouse that the engine can ask.
 
     Args:
         rows: Rows by entity; an entity that is left out is an empty table.
     """
 
+    dialect = "duckdb"
     fuses = True  # as a published snapshot
-    rollups = ()
 
     def __init__(self, rows: dict[str, list[Row]], *, known_at: datetime = KNOWN_AT) -> None:
         self.connection = duckdb.connect()

@@ -110,16 +110,7 @@ class Frame:
         """Runs every statement that gives what groups need."""
         planner, owner = self.question.planner, next(iter(self._leaves.values()))[0]
         components = Components(span, self.question.context.calendar)
-        can_fuse = getattr(self.warehouse, "fuses", False) and not self.question.past
-        if can_fuse and (kept := getattr(self.warehouse, "kept", None)):
-            FRAGMENTS.adopt(self.warehouse.meta.name, functools.partial(kept, KEPT))
-        rest = needs
-        if can_fuse:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                waiting: list[_Waiting] = []
-                rest = self._read_fused(needs, components, _Reads(pool, waiting))
-            for one in waiting:
-                one.add(one.rows.result())
+        rest = self._read_at_once(needs, components) if self.warehouse.fuses and not self.question.past else needs
         plan = planner.plan(rest, span)
         for scan in plan.scans:
             photos = self.execute(scan.photos) if scan.photos is not None else None
@@ -130,6 +121,16 @@ class Frame:
             ids = planner.missing_ids(group, part, owner, span)
             components.add_missing(group, part, self.execute(ids))
         return components
+
+    def _read_at_once(self, needs: Needs, components: Components) -> Needs:
+        """Read what can be read in one statement per table and day, some of them beside each other; what cannot."""
+        FRAGMENTS.adopt(self.warehouse.meta.name, functools.partial(self.warehouse.kept, KEPT))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            waiting: list[_Waiting] = []
+            rest = self._read_fused(needs, components, _Reads(pool, waiting))
+        for one in waiting:
+            one.add(one.rows.result())
+        return rest
 
     def _read_fused(self, needs: Needs, components: Components, reads: _Reads) -> Needs:
         """Start to read what can be read in one statement per table and day; what cannot."""
@@ -149,13 +150,13 @@ class Frame:
 
     @functools.cached_property
     def _shapes(self) -> dict[str, Shape]:
-        return shapes(getattr(self.warehouse, "shapes", ()))
+        return shapes(self.warehouse.shapes)
 
     def _read_groups(self, fused: Fused, components: Components, reads: _Reads) -> None:
         photos, names = self._photos(fused) if fused.first.mode == "photo" else (None, {})
         days = photos and sorted({day for name in names.values() for day in photos[name].to_pylist() if day})
         rest = fused
-        if covered := rolled(fused, getattr(self.warehouse, "rollups", ())):
+        if covered := rolled(fused, self.warehouse.rollups):
             rest = fused.without(covered[1])
             self._start(
                 reads, covered[0], functools.partial(_add_scans, components, fused, covered[1], (names, photos))
@@ -175,15 +176,8 @@ class Frame:
         names = {text: f"d{place}" for place, text in enumerate(texts)}
         sql = fused.photos(names)
         # whatever is asked, and by whom, photographs were taken on the same days
-        if (remembered := getattr(self.warehouse, "remembered", None)) is None:
-            return self.statement(sql), names
         self.statements.append(sql)
-        return remembered(sql), names
-
-    def statement(self, sql: str) -> pa.Table:
-        """The rows of a statement."""
-        self.statements.append(sql)
-        return self.warehouse.execute(sql)
+        return self.warehouse.remembered(sql), names
 
     def execute(self, expression: ir.Table) -> pa.Table:
         """The rows of an expression, on the tables as they are or were."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cadran.errors import Issue, StoreError
 from cadran.store.dialect import statement
-from cadran.store.warehouse import FILES, ISSUES, META, described_meta
+from cadran.store.warehouse import FILES, ISSUES, META, RowsOnly, described_meta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ def _texts(values: Iterable[Mapping[str, Any]]) -> pa.Table:
     return pa.table(columns, names=["position", "content"])
 
 
-class Remote:
+class Remote(RowsOnly):
     """A published snapshot in another engine.
 
     Args:

@@ -62,6 +62,9 @@ class Warehouse(Protocol):
 
     meta: SnapshotMeta
     dialect: str
+    fuses: bool
+    rollups: tuple[dict[str, Any], ...]
+    shapes: tuple[dict[str, Any], ...]
 
     def sql(self, expression: ir.Table) -> str:
         """The statement of this engine for an expression over unbound canonical tables; cached."""
@@ -71,9 +74,43 @@ class Warehouse(Protocol):
         """The rows of one statement, on a cursor of its own so that threads do not meet."""
         ...
 
+    def remembered(self, sql: str) -> pa.Table:
+        """The rows of a statement that is asked over and over."""
+        ...
+
+    def kept(self, name: str) -> tuple[dict[str, Any], ...]:
+        """The plain values that a build kept with the snapshot under that name."""
+        ...
+
     def issues(self, entities: frozenset[str]) -> tuple[Issue, ...]:
         """Findings of the build about these entities, and those about none in particular."""
         ...
+
+
+class RowsOnly:
+    """A warehouse beside whose rows nothing is kept, and that is asked by the statements of Ibis alone.
+
+    Attributes:
+        fuses: See `DuckDBWarehouse`, as for the others.
+        rollups: None.
+        shapes: None.
+    """
+
+    fuses: bool = False
+    rollups: tuple[dict[str, Any], ...] = ()
+    shapes: tuple[dict[str, Any], ...] = ()
+
+    def execute(self, sql: str) -> pa.Table:
+        """The rows of one statement."""
+        raise NotImplementedError
+
+    def remembered(self, sql: str) -> pa.Table:
+        """The rows of a statement, which is run again."""
+        return self.execute(sql)
+
+    def kept(self, _name: str) -> tuple[dict[str, Any], ...]:
+        """Nothing."""
+        return ()
 
 
 class Snapshot(Warehouse, Protocol):
