@@ -16,11 +16,13 @@ from click.testing import CliRunner
 
 from cadran.cli import main
 from cadran.config import load_project
-from cadran.errors import ConfigError, QueryError
+from cadran.errors import ConfigError, DeliveryError, QueryError
+from cadran.jobs import deliver as jobs_deliver
 from cadran.jobs.progress import silent
 from cadran.jobs.run import run_project, run_records
 from cadran.jobs.schedule import schedule_of, scheduler_of, slot_of, trigger_of
 from cadran.jobs.start import init_project
+from cadran.notify.mail import mail_of
 from cadran.store.runs import ALIVE, open_runs
 from cadran.store.state import SCHEDULE, open_state, transaction
 
@@ -81,6 +83,53 @@ def test_reports_are_written_where_they_are_asked_for(project, monkeypatch):
     assert seen[1] == ("view", "report", ("xlsx",), project.root / "reports", "fr")
     wrong = replace(project, extra={"schedule": {"reports": ["sales"], "formats": ["fax"]}})
     assert go(wrong, slot=NOW + timedelta(days=1), steps=("report",)).outcome == "failed"
+
+
+def test_a_report_goes_once_to_the_people_it_is_for(project, monkeypatch):
+    """Its files go by e-mail through the outbox: tried again after a failure, once per period, never split."""
+    more = {
+        "schedule": {"reports": ["sales"], "formats": ["html", "xlsx"], "report_to": ["board"]},
+        "alerts": {"routes": [{"name": "board", "to": "mailto:ceo@acme.com", "language": "en"}]},
+    }
+    asked = replace(project, extra={**project.extra, **more})
+    folder = project.root / "reports"
+
+    def write(*_):
+        folder.mkdir(exist_ok=True)
+        paths = [folder / name for name in ("acme-sales-2026-06-01.html", "acme-sales-2026-06-01.xlsx")]
+        for path in paths:
+            path.write_bytes(path.name.encode())
+        return paths
+
+    board = SimpleNamespace(id="sales", labels={"fr": "Ventes", "en": "Sales"})
+    seen = SimpleNamespace(catalogue=SimpleNamespace(boards=[board]))
+    monkeypatch.setattr("cadran.jobs.run.open_workspace", lambda _: SimpleNamespace(view=lambda: seen))
+    monkeypatch.setattr("cadran.jobs.run.report_of", lambda *_, **__: "report")
+    monkeypatch.setattr("cadran.jobs.run.write_report", write)
+    sent, answers = [], [DeliveryError("busy", wait=0, is_unknown=False), None, None]
+
+    def sender(message, route, known, *, maybe_sent):
+        sent.append((message, route.address))
+        if error := answers.pop(0):
+            raise error
+
+    deliver = lambda each, *, clock: jobs_deliver.deliver(each, clock=clock, sender=sender)  # noqa: E731
+    monkeypatch.setattr("cadran.jobs.run.deliver", deliver)
+    assert go(asked, steps=("report",)).steps["report"]["n_reports"] == 2
+    later = NOW + timedelta(hours=1)
+    go(asked, slot=NOW + timedelta(days=1), clock=lambda: later, steps=("report",))
+    go(asked, slot=NOW + timedelta(days=2), clock=lambda: later + timedelta(days=1), steps=("report",))
+    assert len(sent) == 2, "tried again, and not sent a third time"
+    message, address = sent[-1]
+    assert (message.title, address) == ("Report: Sales", "ceo@acme.com")
+    assert sent[0][0].key == message.key
+    mail = mail_of(message, address, "cadran@acme.com")
+    enclosed = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
+    assert {
+        name: bytes(content, "utf-8") if isinstance(content, str) else content for name, content in enclosed.items()
+    } == {path.name: path.name.encode() for path in write()}
+    wrong = replace(asked, extra={**asked.extra, "schedule": {**more["schedule"], "report_to": ["nobody"]}})
+    assert "nobody" in go(wrong, slot=NOW + timedelta(days=3), steps=("report",)).steps["report"]["error"]
 
 
 def test_one_run_at_a_time_and_a_dead_one_is_taken_over_once(project):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadran.charts.words import Words
 from cadran.errors import CadranError, DeliveryError
-from cadran.notify.message import written
+from cadran.notify.message import report_message, written
 from cadran.notify.send import send
 from cadran.notify.settings import notices
 from cadran.period import instant
@@ -38,6 +38,8 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 MOST = 5
 #: Way of what is no message but a task for a CRM, which `jobs.push` carries.
 TASKS = "crm:tasks"
+#: Folder of a project that scheduled reports are written into.
+REPORTS = "reports"
 FIELDS = ("message", "route", "status", "attempts", "created_at", "not_before", "sent_at", "reason", "alerts")
 
 
@@ -115,7 +117,9 @@ def _grouped(due: Sequence[Row]) -> list[list[Row]]:
     groups: dict[tuple[str, str], list[Row]] = {}
     alone: dict[str, list[Row]] = {}
     for row in due:
-        if row["digest"]:
+        if row["document"].get("report"):
+            groups[row["route"], row["dedup_key"]] = [row]
+        elif row["digest"]:
             groups.setdefault((row["route"], row["digest"]), []).append(row)
         else:
             alone.setdefault(row["route"], []).append(row)
@@ -137,6 +141,8 @@ def _deliver(rows: Sequence[Row], project: Project, known: Notices, store: Alert
     if route is None:
         store.refused(numbers, now, "The route was removed.")
         return "refused"
+    if rows[0]["document"].get("report"):
+        return _deliver_report(rows[0], route, project, known, (store, clock, sender))
     items = [item for row in rows for item in row["document"]["items"]]
     is_urgent = route.urgent and any(item["level"] == "alert" for item in items)
     awake = known.awake(now, is_urgent=is_urgent)
@@ -156,6 +162,55 @@ def _deliver(rows: Sequence[Row], project: Project, known: Notices, store: Alert
         return failed(error, rows, store, clock)
     store.sent(numbers, clock())
     return "sent"
+
+
+def _deliver_report(row: Row, route: Route, project: Project, known: Notices, by: tuple[Any, ...]) -> str:
+    """Send the files of a report; what became of it."""
+    store, clock, sender = by
+    now = clock()
+    awake = known.awake(now, is_urgent=False)
+    if awake > now:
+        store.put_off([row["id"]], awake, row["reason"], is_unknown=False)
+        return "later"
+    if not store.claim([row["id"]], now):
+        return "elsewhere"
+    told, words = row["document"]["report"], Words(route.language, "EUR", project.calendar, project.zone)
+    try:
+        files = [(name, (project.root / REPORTS / name).read_bytes()) for name in told["files"]]
+        message = report_message(
+            told["teams"][route.language], told["files"], files, words, key=row["dedup_key"], cockpit=known.cockpit
+        )
+        sender(message, route, known, maybe_sent=bool(row["n_unknown"] or row["claimed_until"]))
+    except OSError:
+        store.refused([row["id"]], clock(), "The files of the report are gone.")
+        return "refused"
+    except CadranError as error:
+        return failed(error, [row], store, clock)
+    store.sent([row["id"]], clock())
+    return "sent"
+
+
+def post_report(
+    project: Project, routes: Sequence[str], teams: Mapping[str, str], files: Sequence[str], now: datetime
+) -> None:
+    """Put a report into the outbox, once per route and set of files.
+
+    Args:
+        project: Settings of the company.
+        routes: Names of routes by e-mail.
+        teams: Whose boards it shows, by language.
+        files: Names of its files in the folder of reports.
+        now: A naive UTC instant.
+    """
+    told = {"teams": dict(teams), "files": list(files)}
+    open_alerts(project).post(
+        [
+            {"dedup_key": f"{name}|report|{'|'.join(files)}", "route": name, "digest": "", "not_before": now,
+             "document": {"items": [], "report": told}}
+            for name in routes
+        ],
+        now,
+    )  # fmt: skip
 
 
 def failed(error: CadranError, rows: Sequence[Row], store: AlertStore, clock: Callable[[], datetime]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cadran.errors import CadranError, QueryError, did_you_mean
 from cadran.jobs.alerts import evaluate
 from cadran.jobs.build import build_project
-from cadran.jobs.deliver import deliver
+from cadran.jobs.deliver import REPORTS, deliver, post_report
 from cadran.jobs.push import push
 from cadran.jobs.quality import measured
 from cadran.jobs.report import report_of, write_report
@@ -169,13 +169,21 @@ class _Work:
         return {"n_reviews": len(known)}
 
     def report(self) -> Row:
-        """Write the reports that `[schedule]` asks for, into the folder ``reports`` of the project."""
+        """Write the reports that `[schedule]` asks for, into the folder ``reports``; and send it."""
         wanted = reports_of(self.project)
         if not wanted.teams:
             return {"n_reports": 0}
         view, language = open_workspace(self.project.root).view(), self.project.languages[0]
         found = report_of(view, wanted.teams, language, now=self.clock(), grain=wanted.grain)
-        written = write_report(view, found, wanted.formats, self.project.root / "reports", language)
+        written = write_report(view, found, wanted.formats, self.project.root / REPORTS, language)
+        if wanted.to and written:
+            labels = {board.id: board.labels for board in view.catalogue.boards}
+            teams = {
+                each: ", ".join(labels[name].get(each, name) if name in labels else name for name in wanted.teams)
+                for each in self.project.languages
+            }
+            post_report(self.project, wanted.to, teams, [path.name for path in written], self.clock())
+            deliver(self.project, clock=self.clock)
         return {"n_reports": len(written)}
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cadran.config import DAYS, PROJECT_FILE
 from cadran.errors import ConfigError, did_you_mean
+from cadran.notify.settings import notices
 from cadran.period import parse_grain
 from cadran.store.alert_tables import SCHEDULE_NAME
 from cadran.store.state import open_state
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 #: When deliveries are tried, unless settings say otherwise: every five minutes.
 DELIVER = "*/5 * * * *"
 TIMES = ("run", "deliver")
-KEYS = (*TIMES, "reports", "formats", "report_grain")
+KEYS = (*TIMES, "reports", "formats", "report_grain", "report_to")
 FORMATS = ("html", "pdf", "xlsx", "png")
 #: How far back the hour is looked for at which a run was last due, the nearest first.
 _BACK = (timedelta(hours=2), timedelta(days=2), timedelta(days=40), timedelta(days=400))
@@ -65,15 +66,17 @@ class Reports:
         teams: Boards, in order; none for no report.
         formats: Among `FORMATS`.
         grain: Length of the period that is reported, the last whole one.
+        to: Routes of alerts by e-mail that it is sent on.
     """
 
     teams: tuple[str, ...] = ()
     formats: tuple[str, ...] = ("html",)
     grain: Grain = "month"
+    to: tuple[str, ...] = ()
 
 
 def reports_of(project: Project) -> Reports:
-    """The reports that ``[schedule]`` asks for: ``reports`` (boards), ``formats`` and ``report_grain``.
+    """The reports that ``[schedule]`` asks for: ``reports`` (boards), ``formats``, ``report_grain``, ``report_to``.
 
     Raises:
         ConfigError: A setting cannot be used.
@@ -89,7 +92,18 @@ def reports_of(project: Project) -> Reports:
                 where=project.places.get("schedule.formats", PROJECT_FILE),
                 setting="schedule.formats", value=repr(name), allowed=", ".join(FORMATS), near="",
             )  # fmt: skip
-    return Reports(tuple(map(str, given.get("reports", ()))), formats, parse_grain(given.get("report_grain", "month")))
+    mails = {route.name for route in notices(project).routes if route.channel == "mail"}
+    wanted = tuple(map(str, given.get("report_to", ())))
+    for name in wanted:
+        if name not in mails:
+            raise ConfigError(
+                "{setting} cannot be {value}.",
+                hint="Use {allowed}.",
+                where=project.places.get("schedule.report_to", PROJECT_FILE),
+                setting="schedule.report_to", value=repr(name), allowed=", ".join(sorted(mails)) or "mailto:", near="",
+            )  # fmt: skip
+    grain = parse_grain(given.get("report_grain", "month"))
+    return Reports(tuple(map(str, given.get("reports", ()))), formats, grain, wanted)
 
 
 def trigger_of(project: Project, key: str, text: str) -> CronTrigger:

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP as POLICY
 from email.utils import formataddr, parseaddr
 from html import escape
+from mimetypes import guess_type
 from typing import TYPE_CHECKING
 
 from cadran.errors import DeliveryError
@@ -21,7 +22,7 @@ TIMEOUT = 20
 
 
 def mail_of(message: Message, to: str, sender: str) -> EmailMessage:
-    """The message as e-mail: plain text, HTML and, where there is one, the chart inside it.
+    """The message as e-mail: plain text, HTML and, where there are some, the chart inside it and files beside it.
 
     Args:
         message: What to say.
@@ -46,6 +47,9 @@ def mail_of(message: Message, to: str, sender: str) -> EmailMessage:
     if message.image:
         part = mail.get_payload()[1]  # type: ignore[index]
         part.add_related(message.image, "image", "png", cid="<chart>")  # type: ignore[union-attr]
+    for file, content in message.files:
+        kind, _, subkind = (guess_type(file)[0] or "application/octet-stream").partition("/")
+        mail.add_attachment(content, kind, subkind, filename=file)
     return mail
 
 

@@ -65,6 +65,7 @@ class Message:
         stop: Where its reader may ask to get no more of them; empty for nowhere.
         image: PNG of the chart; empty for none.
         colon: What stands between a label and its text.
+        files: Name and content of files that go with it by e-mail.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Message:
     stop: str = ""
     image: bytes = b""
     colon: str = ": "
+    files: tuple[tuple[str, bytes], ...] = ()
 
     @property
     def text(self) -> str:
@@ -111,6 +113,33 @@ def written(
         stop=f"{cockpit}/alerts?routes" if cockpit else "",
         image=image,
         colon=words.say("{label}: ", label=""),
+    )
+
+
+def report_message(
+    teams: str, names: Sequence[str], files: Sequence[tuple[str, bytes]], words: Words, *, key: str, cockpit: str = ""
+) -> Message:
+    """The message that a report goes with.
+
+    Args:
+        teams: Whose boards it shows.
+        names: Names of its files.
+        files: Name and content of each.
+        words: Language of the reader.
+        key: What makes it the same message when it is sent again.
+        cockpit: Address of the cockpit; empty for none.
+    """
+    return Message(
+        title=words.say("Report: {teams}", teams=teams),
+        items=(),
+        link=(words.say("Open in the cockpit"), cockpit),
+        footer=words.say(
+            "Enclosed: {files}. Each says its slice, its day and its definitions.", files=", ".join(names)
+        ),
+        key=key,
+        open_label=words.say("Open in the cockpit"),
+        stop=f"{cockpit}/alerts?routes" if cockpit else "",
+        files=tuple(files),
     )
 
 
