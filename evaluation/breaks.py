@@ -2,7 +2,7 @@
 
 The pass rate of the third stage falls (logit −1) 75 days before the day of telling, in the worlds of the published
 comparison and with other seeds, and the same worlds without any break. The targets are for 6 new deals a day;
-with 2 the error in money is mostly that of a few large deals, and a break is rarely found: a dozen deals have left
+with 2 the error in money is mostly that of a few large deals, and a break is rarely found: some thirty deals have left
 the stage since, which seldom tell it from chance, and what is not told from chance moves nothing.
 """
 

@@ -30,7 +30,7 @@ MODELS = {
     "forecast": lambda view: view.forecast(DealQuery()),
     "propensity": lambda view: view.propensity(ProspectQuery("accounts")),
     "attribution": lambda view: view.attribution(JourneyQuery()),
-    "anomalies": lambda view: view.anomalies(KpiQuery(("win_rate", "new_opportunities"))),
+    "anomalies": lambda view: view.anomalies(KpiQuery(("win_rate", "new_opportunities"), end=dt.date(2026, 7, 1))),
     "causes": lambda view: view.blame(
         KpiQuery(("win_rate",), by=("industry", "owner"), start=dt.date(2026, 1, 1), end=dt.date(2026, 7, 1))
     ),
@@ -61,12 +61,14 @@ def story(seed, n=420):
 
 
 def another_future(deals):
-    """The same until the day; then no deal is new, and those that were open go another way."""
+    """The same until the day; then no deal is new, the open ones go another way, and one in three that was over too."""
     found = []
-    for at, kind, owner, touches, way in deals:
+    for number, (at, kind, owner, touches, way) in enumerate(deals):
         past = [step for step in way if step[0] < CUT]
-        rest = way[len(past) :]
-        other = [(CUT + dt.timedelta(days=20), "lost" if rest[-1][1] == "won" else "won")] if rest else []
+        last = way[-1][1] if len(past) < len(way) else past[-1][1]
+        other = [(CUT + dt.timedelta(days=20), "lost" if last == "won" else "won")]
+        if past and past[-1][1] in {"won", "lost"}:
+            other = [(CUT + dt.timedelta(days=9), "two"), *other] if number % 3 == 0 else []
         late = [(when + dt.timedelta(days=7), "event") if when >= CUT else (when, name) for when, name in touches]
         if at < CUT:
             found.append((at, kind, owner, late, [*past, *other]))
