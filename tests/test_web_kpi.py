@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from browser import chromium, served, tab
-from cadran.catalogue.definition import Target
+from cadran.catalogue.definition import AlertRule, Target
 from cadran.engine.query import KpiQuery, RowQuery
 from cadran.web.app import create_app
 from cockpit import fake_workspace, get
@@ -186,6 +186,16 @@ def test_a_kpi_asked_only_by_quarter_is_shown_by_quarter():
     page = Page(get(create_app(changed("win_rate", grains=("quarter", "year"))), "/kpi/win_rate?lang=en").text)
 
     assert "Q4 2026" in page.text
+
+
+def test_rules_against_what_is_usual_and_against_the_target_say_so():
+    rules = (
+        AlertRule("alert", against="usual", window=2, certainty=Decimal("0.995")),
+        AlertRule("warn", against="target", for_periods=2),
+    )
+    page = Page(get(create_app(changed("win_rate", alerts=rules)), "/kpi/win_rate?lang=en").text).text
+    assert "share of 2 weeks out of that of the year before, sure at 99.5%" in page
+    assert "off target, 2 periods in a row" in page
 
 
 def test_a_question_that_fails_leaves_the_contract():
