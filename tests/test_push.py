@@ -15,6 +15,7 @@ from cadran.config import load_project
 from cadran.errors import ConfigError
 from cadran.jobs.deliver import Delivered, deliver, delivery_records
 from cadran.jobs.push import push
+from cadran.jobs.schedule import DELIVER, schedule_of
 from cadran.jobs.start import init_project
 from cadran.store.archive import open_archive
 from hubspot_fake import TOKEN as HUBSPOT_TOKEN
@@ -193,6 +194,9 @@ class TestSetting:
         assert crm.fake.asked == []
         done = CliRunner().invoke(main, ["actions", "--push", "--project", str(project.root), "--lang", "fr"])
         assert "Aucune connexion ne prend de tâches" in done.stderr
+
+    def test_a_server_pushes_at_the_times_of_deliveries(self, project):
+        assert schedule_of(project)["deliver"] == DELIVER
 
     def test_a_connection_that_only_reads_is_refused(self, project):
         path = project.root / "cadran.toml"

@@ -51,7 +51,7 @@ def schedule_of(project: Project) -> dict[str, str]:
                 key=key, section="schedule", near=near, keys=", ".join(KEYS),
             )  # fmt: skip
     found = {key: str(value) for key, value in given.items() if value and key in TIMES}
-    if project.extra.get("alerts", {}).get("routes"):
+    if project.extra.get("alerts", {}).get("routes") or project.extra.get("actions", {}).get("push"):
         found.setdefault("deliver", DELIVER)
     for key, text in found.items():
         trigger_of(project, key, text)
