@@ -72,6 +72,8 @@ def test_a_size_is_the_band_that_was_written_else_that_of_the_number_of_people()
         ("DSI", "director", "it"),
         ("Head of Procurement", "director", "procurement"),
         ("Sales Executive", None, "sales"),
+        ("RevOps Manager", "manager", "sales"),
+        ("Contrôleuse de gestion", None, "finance"),
         ("Directeur artistique", "director", None),
         ("Vizir", None, None),
         ("Recruiter of itinerants", None, None),
