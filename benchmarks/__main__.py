@@ -30,6 +30,13 @@ PARTS = {
 ALONE = ("engines",)
 
 
+def usual(scale: str) -> list[str]:
+    """The parts of a scale that are run when none is named."""
+    if scale == "10xL":
+        return ["growth"]
+    return [name for name in PARTS if name not in ALONE and (name != "growth" or scale in SMALLER)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure Cadran against other ways of answering the same questions.")
     parser.add_argument("scale", choices=SCALES, nargs="?", default="S")
@@ -39,10 +46,10 @@ def main() -> None:
     scale, report = SCALES[asked.scale], Report(asked.scale)
     print(json.dumps(machine(), indent=1))
     snapshot(scale)
-    parquet(scale)
-    for part in asked.parts or [
-        name for name in PARTS if name not in ALONE and (name != "growth" or scale.name in SMALLER)
-    ]:
+    # what is ten times as large is only asked by Cadran
+    if scale.name != "10xL":
+        parquet(scale)
+    for part in asked.parts or usual(scale.name):
         print(f"\n# {part}, scale {scale.name}", flush=True)
         PARTS[part](scale, report, repeats=asked.repeats)
     report.write(root() / f"results-{scale.name}.json")
