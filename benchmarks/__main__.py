@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from benchmarks.dashboard import dashboard
-from benchmarks.engines import engines
 from benchmarks.growth import SMALLER, growth
 from benchmarks.report import Report, machine
 from benchmarks.rollups import rollups
@@ -15,6 +15,17 @@ from benchmarks.serving import serving
 from benchmarks.slices import slices
 from benchmarks.snapshot import parquet, snapshot
 from benchmarks.weeks import weeks
+
+if TYPE_CHECKING:
+    from benchmarks.scale import Scale
+
+
+def engines(scale: Scale, report: Report, *, repeats: int) -> None:
+    """Spark beside DuckDB, which needs an extra and a Java."""
+    from benchmarks.engines import engines as compare  # noqa: PLC0415 - Spark is not everywhere
+
+    compare(scale, report, repeats=repeats)
+
 
 PARTS = {
     "dashboard": dashboard,
