@@ -18,6 +18,7 @@ from cadran.canonical.mapping import shipped_mappings
 from cadran.config import load_project
 from cadran.jobs.connect import read_connection
 from cadran.jobs.start import init_project
+from cadran.sources.live.stripe_price import worth
 from chaos import Chaos, mortal, settled
 from landing import WHEN, land, raw_table
 from live import Clock, connected, over, rows_of, tables
@@ -70,6 +71,56 @@ def test_every_item_is_read_with_its_price_its_subscription_and_its_discount(rea
     assert (told["product_name"], told["discount_share"], told["status"]) == ("Plan 2", "0.5", "active")
     assert items["si_0025x3"]["in_effect_from"] == str(START + 25 * DAY // 4 + 20 * DAY)
     assert items["si_0005"]["ended_at"] == str(START + 5 * DAY // 4 + 30 * DAY)
+
+
+def tiered(mode, *tiers):
+    rows = [
+        {"up_to": up_to, "unit_amount": each, "unit_amount_decimal": str(each), "flat_amount": flat, "flat_amount_decimal": None if flat is None else str(flat)}
+        for up_to, each, flat in tiers
+    ]  # fmt: skip
+    return price(9, None) | {"billing_scheme": "tiered", "tiers_mode": mode, "unit_amount_decimal": None, "tiers": rows}
+
+
+#: Ten at 5.00, the next at 4.00, from 100 on at 3.00, and 20.00 for having more than ten.
+TIERS = ((10, 500, None), (100, 400, 2_000), (None, 300, None))
+
+
+@pytest.mark.parametrize(
+    ("mode", "units", "cents"),
+    [
+        ("volume", 10, 5_000),
+        ("volume", 11, 11 * 400 + 2_000),
+        ("volume", 150, 150 * 300),
+        ("graduated", 10, 5_000),
+        ("graduated", 11, 5_000 + 400 + 2_000),
+        ("graduated", 150, 5_000 + 90 * 400 + 2_000 + 50 * 300),
+        ("graduated", 0, 0),
+    ],
+)
+def test_units_by_tiers_cost_what_stripe_bills(mode, units, cents):
+    assert worth(tiered(mode, *TIERS), units) == (str(cents), "1")
+
+
+def test_packages_are_bought_whole():
+    by_hundred = price(5, 700) | {"transform_quantity": {"divide_by": 100, "round": "up"}}
+    assert [worth(by_hundred, units) for units in (100, 101, 250)] == [("700", "1"), ("700", "2"), ("700", "3")]
+    assert worth(price(5, 700), None) == ("700", "1")
+
+
+def test_tiers_are_asked_for_once_where_a_subscription_has_them(reader):
+    fake = filled(30)
+    whole = tiered("graduated", *TIERS)
+    fake.put("/v1/prices", whole)
+    bare = {name: value for name, value in whole.items() if name != "tiers"}
+    for number in (40, 41):
+        key = f"sub_{number:04d}"
+        items = [item(f"si_{number:04d}", key, bare, 150, START)]
+        fake.put("/v1/subscriptions", subscription(key, "cus_0001", items, START))
+    run = reader.read(fake.answer)
+    assert [str(issue) for issue in run.issues] == []
+    told = reader.newest("items")["si_0041"]
+    assert (told["unit_amount"], told["quantity"]) == ("58000", "1")
+    assert sum("/v1/prices" in str(asked) for asked in fake.asked) == 1
 
 
 def test_an_invoice_is_watched_until_it_is_paid_and_old_ones_are_left_alone(reader):

@@ -19,6 +19,7 @@ from cadran.sources.live.auth import Fixed
 from cadran.sources.live.connection import Kind, Need
 from cadran.sources.live.http import Habits, Http, Reply
 from cadran.sources.live.stream import Account, Page, Stream, Window
+from cadran.sources.live.stripe_price import is_tiered, worth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,10 +69,12 @@ class Books:
     Attributes:
         http: Its client.
         products: Names of products by id, once they were asked for.
+        tiered: Prices by tiers with their tiers, by id, once one of them is met: no list of subscriptions has them.
     """
 
     http: Http
     products: dict[str, str] = field(default_factory=dict)
+    tiered: dict[str, Record] = field(default_factory=dict)
 
     def streams(self) -> tuple[Stream, ...]:
         """Everything that is read, in order."""
@@ -91,7 +94,11 @@ class Books:
             grants=("Customers: read",),
         )
         items = Stream(
-            "items", self._items, deletes="scan", needed=True, grants=("Subscriptions: read", "Products: read")
+            "items",
+            self._items,
+            deletes="scan",
+            needed=True,
+            grants=("Subscriptions: read", "Products: read", "Prices: read"),
         )
         return customers, items, invoices
 
@@ -112,9 +119,21 @@ class Books:
             rest = Window(None, window.until, items[-1]["id"])
             for page in self._list("/v1/subscription_items", rest, _as_it_is, subscription=subscription["id"]):
                 items += page.records
-        share = _discount(subscription, items)
-        for item in items:
+        priced = [{**item, "price": self._priced(item, window)} for item in items]
+        share = _discount(subscription, priced)
+        for item in priced:
             yield _item(item, subscription, share, self.products)
+
+    def _priced(self, item: Record, window: Window) -> Mapping[str, Any]:
+        """The price of an item, whole."""
+        price: Mapping[str, Any] = item.get("price") or item.get("plan") or {}
+        if not is_tiered(price):
+            return price
+        if price.get("id") not in self.tiered:
+            more: dict[str, Any] = {"expand[]": ["data.tiers"]}
+            for page in self._list("/v1/prices", Window(None, window.until), _as_it_is, **more):
+                self.tiered |= {each["id"]: each for each in page.records if is_tiered(each)}
+        return self.tiered.get(str(price.get("id")), price)
 
     def _list(
         self,
@@ -182,8 +201,9 @@ def _invoice(invoice: Mapping[str, Any]) -> Record:
 def _item(
     item: Mapping[str, Any], subscription: Mapping[str, Any], share: float | None, products: Mapping[str, str]
 ) -> Record:
-    """An item with its price and its subscription; older versions call a price a plan."""
-    price = item.get("price") or item.get("plan") or {}
+    """An item with its price and its subscription."""
+    price = item["price"]
+    amount, quantity = worth(price, item.get("quantity"))
     recurring = price.get("recurring") or price
     product = price.get("product")
     opened, added = float(subscription["created"]), float(item.get("created") or 0)
@@ -199,7 +219,8 @@ def _item(
         # one that was added later counts from then on, one of a subscription with an earlier start from its start
         "in_effect_from": item["created"] if added > opened + AT_ONCE else subscription.get("start_date"),
         "price_id": price.get("id"),
-        "unit_amount": price.get("unit_amount_decimal") or price.get("unit_amount") or price.get("amount"),
+        "unit_amount": amount,
+        "quantity": quantity,
         "currency": price.get("currency"),
         "interval": recurring.get("interval"),
         "interval_count": recurring.get("interval_count"),
@@ -224,9 +245,8 @@ def _discount(subscription: Mapping[str, Any], items: list[Any]) -> float | None
 
 
 def _worth(item: Mapping[str, Any]) -> float:
-    price = item.get("price") or item.get("plan") or {}
-    amount = price.get("unit_amount_decimal") or price.get("unit_amount") or price.get("amount") or 0
-    return float(amount) * float(item.get("quantity") or 1)
+    amount, times = worth(item["price"], item.get("quantity"))
+    return float(amount or 0) * float(times)
 
 
 def _open(connection: Connection, wire: Wire) -> Account:
