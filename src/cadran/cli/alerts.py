@@ -44,6 +44,7 @@ def alerts(ctx: click.Context, every: bool, project: Path, output: Output) -> No
         show_records([alert_record(row) for row in found], output.form, FIELDS)
     if not found:
         output.note("No alert lasts.")
+        output.note("Alerts are evaluated by `cadran run`, or at once by `cadran alerts evaluate`.")
 
 
 @alerts.command()
