@@ -25,6 +25,7 @@ from cadran.errors import ConfigError, DeliveryError, QueryError
 from cadran.insights.alert_record import signal_of, signal_row
 from cadran.insights.alert_rules import questions, rule_signals
 from cadran.insights.alert_watch import missing_signals
+from cadran.insights.alert_worth import worth
 from cadran.insights.alerts import REMIND, Lasting, changes, held_back
 from cadran.insights.anomalies import Anomalies, Missing
 from cadran.jobs import alerts as jobs
@@ -75,6 +76,29 @@ def signals(project, rows, kpi, *, end=MONDAY):
     seen = view(project, rows, kpi)
     asked = questions([kpi], Calendar(), end)
     return rule_signals([(each, seen.ask(each.query)) for each in asked], Calendar(), end)
+
+
+class TestWorth:
+    """What is at stake where a share of cases fell."""
+
+    def told(self, project, rows, **more):
+        rate = ruled(RULE, **more)
+        (raised,) = signals(project, rows, rate)
+        seen = view(project, rows, rate, replace(BOOKED, id="bookings"))
+        return worth(raised, rate, seen.catalogue, seen.ask)
+
+    def test_cases_that_are_missing_are_worth_what_such_cases_brought(self, project):
+        """20 wins instead of 35 of 100, where a win of the year before brought 100 euros."""
+        assert self.told(project, weeks([0.5] * 7 + [0.2])) == Decimal(-1500)
+
+    def test_too_few_cases_have_no_price(self, project):
+        assert self.told(project, weeks([0.05, 0.05, 0.2])) is None
+
+    def test_a_share_of_what_never_becomes_a_booking_has_no_price(self, project):
+        replies = replace(WIN_RATE.numerator, entity="outreach_delivery")
+        (raised,) = signals(project, weeks([0.5] * 7 + [0.2]), ruled(RULE))
+        seen = view(project, [], ruled(RULE), replace(BOOKED, id="bookings"))
+        assert worth(raised, ruled(RULE, numerator=replies), seen.catalogue, seen.ask) is None
 
 
 class TestRules:

@@ -16,6 +16,7 @@ from cadran.errors import CadranError, QueryError
 from cadran.insights.alert_record import lasting_of, signal_of, signal_row
 from cadran.insights.alert_rules import grain_of, questions, rule_signals
 from cadran.insights.alert_watch import anomaly_signals, clear_signals, missing_signals, same_group
+from cadran.insights.alert_worth import worth
 from cadran.insights.alerts import changes, held_back
 from cadran.notify.settings import notices
 from cadran.period import local_day
@@ -237,6 +238,8 @@ class _About:
             for language in self.project.languages
         }
         blame = self._blame(signal, kpi)
+        if kpi and signal.money is None:
+            signal = replace(signal, money=worth(signal, kpi, self.view.catalogue, self.view.ask))
         return {
             "signal": signal_row(signal),
             "unit": kpi.unit if kpi else "count",
@@ -330,7 +333,8 @@ def _written(change: Change, rows: Mapping[str, Row], about: _About, now: dateti
     if change.what == "returned":
         values["acknowledged_at"] = None
     if signal.state == "raised":
-        values["document"] = {**row["document"], "signal": signal_row(signal), "as_of": about.document(signal)["as_of"]}
+        newest = about.document(signal)
+        values["document"] = {**row["document"], "signal": newest["signal"], "as_of": newest["as_of"]}
     return Written(row["id"], values, change.what)
 
 
