@@ -73,7 +73,7 @@ def test_a_span_that_ends_with_its_quarter_has_all_of_the_last_hurry(company):
     book = company.known_at(QUARTER * 9 - 46)
     model = Hazards.of(book.stays, book.day)
     coefficients = model.hazard.leaves.coefficients.copy()
-    coefficients[groups(len(book.stays.stages))["closing"]] = 3.0
+    coefficients[groups(len(book.stays.stages), model.hazard.steps.size)["closing"]] = 3.0
     hurried = Hazards(replace(model.hazard, leaves=replace(model.hazard.leaves, coefficients=coefficients)))
     still = book.stays.open_at(book.day)
     six, span, seven = (hurried.by_week(still, book.day, days).sum() for days in (42.0, 46.0, 49.0))

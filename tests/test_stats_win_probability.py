@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cadran.stats.bookings import Hazards
 from cadran.stats.encoding import Encoding
-from cadran.stats.stays import GONE, LOST, OPEN, Stays, closing_share, outcomes, weeks_of
-from cadran.stats.win_hazard import fit_hazard
+from cadran.stats.stays import GONE, LOST, OPEN, Stays, closing_share, has_passed, outcomes, weeks_of
+from cadran.stats.win_hazard import STEPS, fit_hazard, groups
 from cadran.stats.win_probability import EDGE, fit_win
 from deal_world import SEED, company
 from evaluation.chance_ranges import covered
@@ -178,3 +179,52 @@ def test_it_tells_of_no_deal_and_of_one(n_deals):
     some = deals.chosen(np.arange(n_deals))
     assert model.ever(some, 500.0).shape == (n_deals,)
     assert model.by_week(some, 500.0, 4).shape == (n_deals, 4)
+
+
+def waiting(n: int = 4000) -> Stays:
+    """One stage, in which half of the wins wait for the end of their quarter; the lost take longer."""
+    rng = np.random.default_rng(SEED)
+    entered, wins = rng.uniform(0, 1000, n), rng.random(n) < 0.5
+    left = entered + np.where(wins, rng.gamma(2.0, 7.0, n), rng.gamma(2.0, 40.0, n))
+    waits = wins & (rng.random(n) < 0.5)
+    left = np.where(waits, np.ceil(left / 91.0) * 91.0 - 5 * rng.random(n), left)
+    left = np.maximum(left, entered + 0.5)
+    closings = np.arange(1, 20) * 91.0
+    return Stays(
+        ("only",), np.arange(n), np.zeros(n, int), entered, entered, left, np.where(wins, 1, LOST), closings=closings
+    )
+
+
+def test_who_waits_for_the_end_of_the_quarter_is_told_from_who_has_passed_it():
+    stays, told = waiting(), np.zeros(2)
+    for quarter in (6, 7, 8, 9):
+        day, days = quarter * 91.0 + 50, 41.0
+        deals = stays.open_at(day)
+        chance = Hazards.of(stays, day).by_week(deals, day, days).sum(axis=1)
+        won = (stays.to[deals.deal] == 1) & (stays.left[deals.deal] <= day + days)
+        since = deals.entered - quarter * 91.0
+        own = (since > 0) & (since < 30)
+        told += chance[own].sum(), won[own].sum()
+    assert told[0] == pytest.approx(told[1], rel=0.15), "a quarter too few where those who waited before count alike"
+
+
+def test_without_ends_of_quarters_none_is_passed():
+    hazard = fit_hazard(replace(waiting(600), closings=np.zeros(0)), 700.0, steps=STEPS)
+    parts = groups(1, STEPS.size)
+    assert not hazard.usual.any()
+    assert not hazard.leaves.coefficients[parts["passed"]].any()
+    assert has_passed(np.array([90.0, 91.0, 50.0]), np.array([91.0, 100.0, 60.0]), np.array([91.0])).tolist() == [
+        True, False, False,
+    ]  # fmt: skip
+
+
+def test_who_leaves_late_in_the_first_week_is_later_and_no_fewer_are_won():
+    hazard = fit_hazard(company(), 500.0)
+    new = company().open_at(500.0).as_new(500.0)
+    passage = hazard.passage(new, 500.0)
+    soon, late = (
+        replace(passage, early=np.full(passage.early.size, each)).by_week(np.zeros(300)) for each in (1.0, 0.2)
+    )
+    assert (np.cumsum(late, axis=1) <= np.cumsum(soon, axis=1) + 1e-9).all()
+    assert late[:, :3].sum() < soon[:, :3].sum()
+    assert np.allclose(late.sum(axis=1), soon.sum(axis=1), atol=1e-6)

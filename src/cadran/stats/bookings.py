@@ -15,7 +15,7 @@ import numpy as np
 from cadran.stats.forecast import Gamma, accuracy_of, land, least_relative, scale_of, weights_of
 from cadran.stats.passage import Lift
 from cadran.stats.stays import LOST, OPEN, WEEK, Stays
-from cadran.stats.win_hazard import WINDOW_DAYS, fit_hazard
+from cadran.stats.win_hazard import STEPS, WINDOW_DAYS, fit_hazard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ class Hazards:
         is_won = known.to == known.won
         if not is_won.any() or not (known.to == LOST).any():
             return None
-        return Hazards(fit_hazard(known, day))
+        return Hazards(fit_hazard(known, day, steps=STEPS))
 
     def what_if(self, stage: int, log_odds: float) -> Hazards:
         """The same company, had one stage another conversion: the odds of going on from it, ever, are multiplied.
@@ -89,12 +89,12 @@ class Hazards:
         # the last week may be cut by the end of a quarter: what counts is where its own part lies
         starts = day + WEEK * np.arange(shares.size, dtype=np.float64)
         calendar, n = self.hazard.calendar_at(starts, np.asarray(WEEK * shares, dtype=np.float64)), deals.deal.size
-        found = np.zeros((n, shares.size))
+        ended, found = self.hazard.ended(day, starts), np.zeros((n, shares.size))
         for start in range(0, n, BLOCK):
             rows = np.arange(start, min(start + BLOCK, n))
             part = deals.chosen(rows)
             lift = Lift(*self.lift, part.entered >= day) if self.lift else None
-            found[rows] = self.hazard.passage(part, day).by_week(calendar, lift) * shares
+            found[rows] = self.hazard.passage(part, day).by_week(calendar, ended, lift) * shares
         return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,23 +27,48 @@ class Side:
     Attributes:
         base: Shape (n_stages, n_buckets), by stage and weeks spent in it.
         own: Shape (n,), what describes the deal.
-        closing: Shape (n_stages,), the end of a quarter.
+        closing: Shape (n_stages, n_buckets), the end of a quarter.
+        passed: Shape (2, n_stages, n_buckets), a quarter that ended during the stay, and then the next one's end.
+        usual: Shape (n_stages, n_buckets), share of the stays during which a quarter has ended: `base` is theirs.
         touch: Shape (n,), the touches of the last four weeks; holds for the next four.
     """
 
     base: Array
     own: Array
     closing: Array
+    passed: Array
+    usual: Array
     touch: Array
 
-    def shares(self, closing: float = 0.0) -> Array:
-        """Shape (n, n_stages, n_buckets), without recent touches."""
-        base = self.base + closing * self.closing[:, None]
+    def shares(self, closing: float = 0.0, *, passed: bool | None = None) -> Array:
+        """Shape (n, n_stages, n_buckets), without recent touches; on average over quarters' ends without `passed`."""
+        base = self.base + closing * self.closing
+        if passed is not None:
+            base = base + (passed - self.usual) * (self.passed[0] + closing * self.passed[1])
         return np.asarray(special.expit(base[None, :, :] + self.own[:, None, None]))
 
-    def now(self, stage: Whole, place: Whole, closing: float, *, touched: bool) -> Array:
-        """Shape (n,), in the stage in which each deal is, in the bucket that it has come to."""
-        logit = self.base[stage, place] + self.own + closing * self.closing[stage]
+    def logit(self, stage: Whole, place: Whole, closing: Array | float, passed: NDArray[np.bool_]) -> Array:
+        """Shape (n,), in the stage in which each deal is, in the bucket that it has come to, without recent touches.
+
+        Args:
+            stage: Shape (n,).
+            place: Shape (n,).
+            closing: How far the week is at the end of a quarter.
+            passed: Shape (n,), whether a quarter has ended during the stay.
+        """
+        more = (passed - self.usual[stage, place]) * (
+            self.passed[0, stage, place] + closing * self.passed[1, stage, place]
+        )
+        return np.asarray(self.base[stage, place] + self.own + closing * self.closing[stage, place] + more)
+
+    def now(self, stage: Whole, place: Whole, closing: float, passed: NDArray[np.bool_], *, touched: bool) -> Array:
+        """See `logit`; the share, with the touches of late where they still count."""
+        logit = self.logit(stage, place, closing, passed)
+        return np.asarray(special.expit(logit + self.touch if touched else logit))
+
+    def usually(self, stage: Whole, place: Whole, *, touched: bool) -> Array:
+        """See `now`; on average over quarters' ends."""
+        logit = self.base[stage, place] + self.own
         return np.asarray(special.expit(logit + self.touch if touched else logit))
 
 
@@ -78,16 +104,21 @@ class Passage:
     Attributes:
         stage: Shape (n,), where each deal is.
         clock: Shape (n,), whole weeks that it has been there.
+        passed: Shape (n,), true where a quarter has ended since.
         leaves: Whether it leaves.
         goes_on: Whether it then goes on.
         onward: Shape (n_stages, n_stages + 1), where to.
+        early: Shape (n_stages,), in 0..1: of the deals that come in a week, at any time of it, and leave in the first
+            one of their stay, half leave before that week is over where all times are alike; here, this part of them.
     """
 
     stage: Whole
     clock: Whole
+    passed: NDArray[np.bool_]
     leaves: Side
     goes_on: Side
     onward: Array
+    early: Array
 
     def ever(self) -> Array:
         """Shape (n,), chance of being won at all."""
@@ -108,58 +139,71 @@ class Passage:
         alive, found = np.ones(self.stage.size), np.zeros(self.stage.size)
         for week in range(TOUCH_WEEKS):
             place = bucket(self.clock + week)
-            leaving = alive * self.leaves.now(self.stage, place, 0.0, touched=True)
-            found += leaving * self.goes_on.now(self.stage, place, 0.0, touched=True)
+            leaving = alive * self.leaves.usually(self.stage, place, touched=True)
+            found += leaving * self.goes_on.usually(self.stage, place, touched=True)
             alive -= leaving
         clock = self.clock + TOUCH_WEEKS
         place = bucket(clock)
         row = np.arange(self.stage.size)
         following = np.append(BUCKETS[1:], LAST)[place]
-        leave = self.leaves.now(self.stage, place, 0.0, touched=False)
-        on = self.goes_on.now(self.stage, place, 0.0, touched=False)
+        leave = self.leaves.usually(self.stage, place, touched=False)
+        on = self.goes_on.usually(self.stage, place, touched=False)
         stays = np.where(place == BUCKETS.size - 1, 0.0, (1 - leave) ** np.maximum(following - clock, 0))
         later = passes[row, self.stage, np.minimum(place + 1, BUCKETS.size - 1)]
         return np.asarray(found + alive * (on * (1 - stays) + stays * later))
 
-    def by_week(self, calendar: Array, lift: Lift | None = None) -> Array:
+    def by_week(self, calendar: Array, ended: Whole | None = None, lift: Lift | None = None) -> Array:
         """Shape (n, n_weeks), chance of being won in each week.
 
         Args:
             calendar: Shape (n_weeks,), how far each week is at the end of a quarter.
+            ended: Shape (n_weeks,), quarters that ended from the first day to the start of each week; None for none.
             lift: A stage that lets more through, or less; None for none.
         """
         n, n_weeks = self.stage.size, calendar.size
+        ended = np.zeros(n_weeks, dtype=np.int64) if ended is None else ended
         alive, found = np.ones(n), np.zeros((n, n_weeks))
         # deals that came to a stage after the first day, by weeks since
         inside = np.zeros((n, self.onward.shape[0], n_weeks + 2))
+        later = np.zeros((n, self.onward.shape[0]))
         ever = self._ever_by_week(lift.stage, n_weeks) if lift else np.zeros(0)
-        shares = {flag: self._weekly(flag, n_weeks, lift, ever) for flag in set(calendar.tolist())}
+        weekly = cache(partial(self._weekly, n_weeks=n_weeks, lift=lift, ever=ever))
         for week, flag in enumerate(calendar.tolist()):
-            leaves, goes_on = (side[:, :, : week + 1] for side in shares[flag])
+            leaves, goes_on = (side[:, :, : week + 1] for side in weekly(flag, passed=False))
+            # a stay of some weeks has passed a quarter's end when one lies within those weeks
+            passed = np.flatnonzero(ended[week] > ended[week::-1])
+            if passed.size:
+                other = weekly(flag, passed=True)
+                leaves, goes_on = leaves.copy(), goes_on.copy()
+                leaves[:, :, passed], goes_on[:, :, passed] = (side[:, :, passed] for side in other)
             gone = inside[:, :, : week + 1] * leaves
-            on = (gone * goes_on).sum(axis=2)
+            on = (gone * goes_on).sum(axis=2) + later
             inside[:, :, 1 : week + 2] = inside[:, :, : week + 1] - gone
-            leave, go = self._from_here(week, flag, lift, ever)
+            leave, go = self._from_here(week, flag, self.passed | (ended[week] > 0), lift, ever)
             leaving = alive * leave
             alive = alive - leaving
             on[np.arange(n), self.stage] += leaving * go
-            found[:, week], inside[:, :, 0], early = self._enter(on, leaves[:, :, 0], goes_on[:, :, 0])
-            inside[:, :, 1] += early
+            found[:, week], inside[:, :, 0], stays, later = self._enter(on, leaves[:, :, 0], goes_on[:, :, 0])
+            inside[:, :, 1] += stays
         return found
 
-    def _weekly(self, flag: float, n_weeks: int, lift: Lift | None, ever: Array) -> tuple[Array, Array]:
+    def _weekly(
+        self, flag: float, n_weeks: int, lift: Lift | None, ever: Array, *, passed: bool
+    ) -> tuple[Array, Array]:
         """Chances of leaving and of going on by weeks since the entry, shape (n, n_stages, n_weeks) each."""
         places = bucket(np.arange(n_weeks))
-        leaves, goes_on = (side.shares(flag)[:, :, places] for side in (self.leaves, self.goes_on))
+        leaves, goes_on = (side.shares(flag, passed=passed)[:, :, places] for side in (self.leaves, self.goes_on))
         if lift is not None:
             at = lift.stage
             leaves[:, at], goes_on[:, at] = lift.put(leaves[:, at], goes_on[:, at], ever)
         return leaves, goes_on
 
-    def _from_here(self, week: int, flag: float, lift: Lift | None, ever: Array) -> tuple[Array, Array]:
+    def _from_here(
+        self, week: int, flag: float, passed: NDArray[np.bool_], lift: Lift | None, ever: Array
+    ) -> tuple[Array, Array]:
         """Chances of leaving, in a week, the stage in which each deal is on the first day, and then of going on."""
         place, touched = bucket(self.clock + week), week < TOUCH_WEEKS
-        leave, go = (side.now(self.stage, place, flag, touched=touched) for side in (self.leaves, self.goes_on))
+        leave, go = (side.now(self.stage, place, flag, passed, touched=touched) for side in (self.leaves, self.goes_on))
         if lift is None:
             return leave, go
         own = lift.fresh & (self.stage == lift.stage)
@@ -176,21 +220,31 @@ class Passage:
         stays = (1 - leaves[:, 0][:, places]) ** np.maximum(rest, 0)
         return np.asarray(goes_on[:, 0][:, places] * (1 - stays) + stays * passes[:, places + 1])
 
-    def _enter(self, on: Array, leaves: Array, goes_on: Array) -> tuple[Array, Array, Array]:
-        """Where deals that go on in a week come to: won, and each stage in its second and in its first half.
+    def _enter(self, on: Array, leaves: Array, goes_on: Array) -> tuple[Array, Array, Array, Array]:
+        """Where deals that go on in a week come to.
 
-        Half of those that come to a stage come early enough to leave it again in the same week, so that on
-        average none is half a week late.
+        Half of those that come to a stage come early enough to leave it again in the same week, so that on average
+        none is half a week late. Some of those that would wait for the next week: more of them the later in their
+        first week deals leave. Who has gone through a stage within the week comes late to the next one: in a third
+        of the cases, not half, is there time left.
+
+        Returns:
+            Won, shape (n,); and by stage, shape (n, n_stages): those in it since the second half of the week, those
+            since the first half, and those that will leave it upwards in the next week as a part of their first.
         """
-        n_stages = self.onward.shape[0]
-        entered, first = np.zeros((on.shape[0], n_stages + 1)), np.zeros_like(on)
-        stays = np.zeros_like(on)
+        n, n_stages = on.shape
+        came, again = np.zeros((n, n_stages + 1)), np.zeros((n, n_stages + 1))
+        first, stays, later = np.zeros_like(on), np.zeros_like(on), np.zeros_like(on)
         for stage in range(n_stages):
-            first[:, stage] = entered[:, stage] / 2
+            first[:, stage] = came[:, stage] / 2 + again[:, stage] / 3
             gone = first[:, stage] * leaves[:, stage]
             stays[:, stage] = first[:, stage] - gone
-            entered += (on[:, stage] + gone * goes_on[:, stage])[:, None] * self.onward[stage]
-        return entered[:, -1], entered[:, :-1] - first, stays
+            up = gone * goes_on[:, stage]
+            later[:, stage] = (1 - self.early[stage]) * up
+            came += on[:, stage, None] * self.onward[stage]
+            again += self.early[stage] * up[:, None] * self.onward[stage]
+        whole = came + again
+        return whole[:, -1], whole[:, :-1] - first, stays, later
 
 
 def _from_entry(leaves: Array, goes_on: Array) -> Array:

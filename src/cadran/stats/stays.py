@@ -170,6 +170,11 @@ def bucket(clock: Whole) -> Whole:
     return np.searchsorted(BUCKETS, clock, "right") - 1
 
 
+def has_passed(entered: Array, days: Array, closings: Array) -> NDArray[np.bool_]:
+    """Whether a quarter ended between the entry and a day: who was held for the quarter's end has left by then."""
+    return np.asarray(np.searchsorted(closings, days, "right") > np.searchsorted(closings, entered, "right"))
+
+
 def closing_share(days: Array, closings: Array, length: Array | float = WEEK) -> Array:
     """Share, in 0..1, of the week (or of another length above 0) that begins on each day in a quarter's last days."""
     if not closings.size:

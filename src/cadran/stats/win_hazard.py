@@ -2,7 +2,8 @@
 
 In every week of a stay a deal leaves its stage or not, and when it leaves it goes on or is lost: two
 regressions, on the stage, the weeks already spent there, what describes the deal, the touches of the
-last four weeks and the end of the quarter. Only what was known on the day of learning is learnt from.
+last four weeks and the end of the quarter: of the one that comes and, where `STEPS` are learnt, of one that
+the stay has passed. Only what was known on the day of learning is learnt from.
 
 References:
     Allison (1982), Discrete-time methods for the analysis of event histories; Tutz and Schmid, Modeling
@@ -20,10 +21,12 @@ from scipy import sparse
 from cadran.stats.encoding import Encoding, one_hot
 from cadran.stats.logit import DOUBT_OF_CHANCES, Logit, fit_logit
 from cadran.stats.passage import Passage, Side
-from cadran.stats.stays import BUCKETS, LOST, WEEK, bucket, closing_share, weeks_of
+from cadran.stats.stays import BUCKETS, LOST, WEEK, bucket, closing_share, has_passed, weeks_of
 
 if TYPE_CHECKING:
-    from cadran.stats.stays import Array, Stays, Weeks
+    from numpy.typing import NDArray
+
+    from cadran.stats.stays import Array, Stays, Weeks, Whole
 
 #: Days of the past that are learnt from, and stays at most: the newest ones.
 WINDOW_DAYS, MOST_STAYS = 540.0, 40_000
@@ -31,8 +34,17 @@ WINDOW_DAYS, MOST_STAYS = 540.0, 40_000
 LEVEL_SPREAD = 1.5
 #: Spread of how far the level moves in a year, beforehand. Chances are told at the level of the day of learning.
 TREND_SPREAD, YEAR = 0.1, 365.0
+#: What the end of a quarter does by stage and weeks spent in it: to every stay; to one during which a quarter has
+#: ended, at any time; and to that one at the next end. Each stage shrinks on its own: the hurry is often in one alone.
+ENDS = ("hurry", "passed", "again")
+#: Weeks of a stay from which on what the end of a quarter does may be another: who waits for it has gathered by then.
+STEPS = np.array([0, 1, 3, 8])
+#: The same where they are not learnt: for the chance of ever being won, which no end of a quarter changes.
+NO_STEPS = STEPS[:0]
 #: Cases that the next stage is worth beforehand as the place where a deal goes on to.
 NEXT_CASES = 2.0
+#: Cases that leaving at any time of the first week alike is worth beforehand.
+EARLY_CASES = 5.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,10 @@ class WinHazard:
         onward: Shape (n_stages, n_stages + 1), where a deal that goes on goes to; the last column is won.
         offsets: Shape (n_stages,), added to the logit of going on since the conversion of a stage broke.
         means: Mean of the touches and of the quarter's end over the weeks learnt from.
+        usual: Shape (n_stages, n_buckets), share of those weeks before which a quarter had ended during the stay.
+        early: Shape (n_stages,), see `Passage`.
         closings: Days on which a quarter ends.
+        steps: See `STEPS`.
         n_stays: Stays that were over, of those learnt from.
     """
 
@@ -58,7 +73,10 @@ class WinHazard:
     onward: Array
     offsets: Array
     means: tuple[float, float]
+    usual: Array
+    early: Array
     closings: Array
+    steps: Whole
     n_stays: int
 
     def passage(self, deals: Stays, day: float, *, without: str = "") -> Passage:
@@ -75,15 +93,16 @@ class WinHazard:
         leaves = self._side(self.leaves.coefficients, deals, touches, without)
         goes_on = self._side(self.goes_on.coefficients, deals, touches, without)
         goes_on = replace(goes_on, base=goes_on.base + self.offsets[:, None])
-        return Passage(deals.stage, clock, leaves, goes_on, self.onward)
-
-    def calendar(self, day: float, weeks: int) -> Array:
-        """How far each week after a day is at the end of a quarter, from the usual."""
-        return self.calendar_at(day + WEEK * np.arange(weeks, dtype=np.float64))
+        passed = has_passed(deals.entered, np.full(deals.deal.size, day), self.closings) & (without != "time")
+        return Passage(deals.stage, clock, passed, leaves, goes_on, self.onward, self.early)
 
     def calendar_at(self, days: Array, length: Array | float = WEEK) -> Array:
         """How far the week, or another length, that begins on each day is at the end of a quarter, from the usual."""
         return np.asarray(closing_share(days, self.closings, length) - self.means[1])
+
+    def ended(self, day: float, days: Array) -> Whole:
+        """Quarters that ended from a day to others."""
+        return np.searchsorted(self.closings, days, "right") - np.searchsorted(self.closings, day, "right")
 
     def drawn(self, rng: np.random.Generator) -> WinHazard:
         """The same as it may also be, given the data."""
@@ -97,22 +116,25 @@ class WinHazard:
     def _side(self, coefficients: Array, deals: Stays, touches: Array, without: str) -> Side:
         """One of the two regressions, told for some deals."""
         n = len(self.stages)
-        part = groups(n)
+        part, reached = groups(n, self.steps.size), _reached(BUCKETS, self.steps)
         base = coefficients[part["level"]] + coefficients[part["stage"]]
         weekly = coefficients[part["week"]].reshape(n, BUCKETS.size)
         effects = self.encoding.effects(deals, coefficients[part["rest"]])
         own = sum((effect for name, effect in effects.items() if name != without), np.zeros(deals.deal.size))
         touch = coefficients[part["touch"]] * touches
-        return Side(base[:, None] + weekly, np.asarray(own), coefficients[part["closing"]], touch)
+        own_hurry, *passed = (coefficients[part[name]].reshape(n, self.steps.size) @ reached.T for name in ENDS)
+        closing = coefficients[part["closing"]][:, None] + own_hurry
+        return Side(base[:, None] + weekly, np.asarray(own), closing, np.array(passed), self.usual, touch)
 
 
-def fit_hazard(stays: Stays, day: float, *, window: float = WINDOW_DAYS) -> WinHazard:
+def fit_hazard(stays: Stays, day: float, *, window: float = WINDOW_DAYS, steps: Whole = NO_STEPS) -> WinHazard:
     """The hazards of a company's deals.
 
     Args:
         stays: Stays; what happened after `day` is not looked at.
         day: Day of learning.
         window: Days of the past that are learnt from.
+        steps: `STEPS` for when deals are won, by what the ends of quarters do; `NO_STEPS` for whether they are.
     """
     known = stays.known_at(day)
     since = day - window
@@ -123,9 +145,10 @@ def fit_hazard(stays: Stays, day: float, *, window: float = WINDOW_DAYS) -> WinH
     encoding = Encoding.of(known)
     touches, closing = known.touches(weeks.row, weeks.day), closing_share(weeks.day, known.closings)
     means = (float(touches.mean()), float(closing.mean())) if touches.size else (0.0, 0.0)
-    beside = (touches - means[0], closing - means[1], (weeks.day - day) / YEAR)
-    design = _design(known, encoding, weeks, beside)
-    sizes = _sizes(encoding, len(known.stages))
+    passed, usual = _passed(known, weeks)
+    beside = (touches - means[0], closing - means[1], (weeks.day - day) / YEAR, passed)
+    design = _design(known, encoding, weeks, beside, steps)
+    sizes = _sizes(encoding, len(known.stages), steps.size)
     fixed = {"level": LEVEL_SPREAD, "trend": TREND_SPREAD}
     one = np.ones(weeks.row.size)
     leaves = fit_logit(design, weeks.leaves.astype(float), one, sizes, fixed, doubt=DOUBT_OF_CHANCES)
@@ -140,36 +163,63 @@ def fit_hazard(stays: Stays, day: float, *, window: float = WINDOW_DAYS) -> WinH
         _onward(known),
         np.zeros(len(known.stages)),
         means,
+        usual,
+        _early(known),
         known.closings,
+        steps,
         int(np.isfinite(known.left).sum()),
     )
 
 
-def groups(n_stages: int) -> dict[str, slice]:
+def _passed(stays: Stays, weeks: Weeks) -> tuple[Array, Array]:
+    """Whether a quarter had ended during the stay before each week, from the usual; and the usual, see `WinHazard`."""
+    stage, place = stays.stage[weeks.row], bucket(weeks.clock)
+    passed = has_passed(stays.entered[weeks.row], weeks.day, stays.closings)
+    n, usual = np.zeros((2, len(stays.stages), BUCKETS.size))
+    np.add.at(n, (stage, place), 1.0)
+    np.add.at(usual, (stage, place), passed)
+    usual /= np.maximum(n, 1)
+    return np.asarray(passed - usual[stage, place]), usual
+
+
+def groups(n_stages: int, n_steps: int) -> dict[str, slice]:
     """Columns of the parts that every model has, and where the rest starts."""
-    ends = np.cumsum([0, 1, n_stages, n_stages * BUCKETS.size, n_stages, 1, 1]).tolist()
-    names = ("level", "stage", "week", "closing", "touch", "trend")
+    steps = [n_stages * n_steps for _ in ENDS]
+    ends = np.cumsum([0, 1, n_stages, n_stages * BUCKETS.size, n_stages, 1, 1, *steps]).tolist()
+    names = ("level", "stage", "week", "closing", "touch", "trend", *ENDS)
     found = {name: slice(start, end) for name, start, end in zip(names, ends, ends[1:], strict=False)}
     return found | {"rest": slice(ends[-1], None)}
 
 
-def _sizes(encoding: Encoding, n_stages: int) -> dict[str, slice]:
+def _sizes(encoding: Encoding, n_stages: int, n_steps: int) -> dict[str, slice]:
     """Columns of every group of coefficients."""
-    found = groups(n_stages)
+    found = groups(n_stages, n_steps)
     start = found.pop("rest").start
+    for name in ENDS:
+        first = found.pop(name).start
+        for stage in range(n_stages):
+            found[f"{name} {stage}"] = slice(first + stage * n_steps, first + (stage + 1) * n_steps)
     for name, size in encoding.sizes.items():
         found[f"by {name}"] = slice(start, start + size)
         start += size
     return found
 
 
-def _design(stays: Stays, encoding: Encoding, weeks: Weeks, beside: tuple[Array, Array, Array]) -> sparse.csr_matrix:
-    """Columns of weeks; `beside` are touches, the end of the quarter and years since the day of learning."""
-    touches, closing, trend = beside
+def _design(
+    stays: Stays, encoding: Encoding, weeks: Weeks, beside: tuple[Array, ...], steps: Whole
+) -> sparse.csr_matrix:
+    """Columns of weeks; `beside` are touches, the end of the quarter, years to the day of learning, and ends passed."""
+    touches, closing, trend, passed = beside
     n, size = len(stays.stages), weeks.row.size
     stage = stays.stage[weeks.row]
     own = encoding.columns(stays)[weeks.row]
     at_close = sparse.csr_matrix((closing, (np.arange(size), stage)), shape=(size, n))
+    row, step = np.nonzero(_reached(weeks.clock, steps))
+    cells = (row, stage[row] * steps.size + step)
+    ends = [
+        sparse.csr_matrix((each[row], cells), shape=(size, n * steps.size))
+        for each in (closing, passed, passed * closing)
+    ]
     parts = [
         sparse.csr_matrix(np.ones((size, 1))),
         one_hot(stage, n),
@@ -177,9 +227,23 @@ def _design(stays: Stays, encoding: Encoding, weeks: Weeks, beside: tuple[Array,
         at_close,
         sparse.csr_matrix(touches[:, None]),
         sparse.csr_matrix(trend[:, None]),
+        *ends,
         own,
     ]
     return sparse.hstack(parts, format="csr")
+
+
+def _reached(clock: Whole, steps: Whole) -> NDArray[np.bool_]:
+    """Shape (n, steps), which of the steps a stay of so many weeks has reached."""
+    return np.asarray(clock[:, None] >= steps)
+
+
+def _early(stays: Stays) -> Array:
+    """How early in their first week those leave that go on within it; see `Passage`."""
+    n, time = len(stays.stages), (stays.left - stays.entered) / WEEK
+    soon = (time < 1) & (stays.to >= 0)
+    left = 2 * np.bincount(stays.stage[soon], 1 - time[soon], n) + EARLY_CASES
+    return np.minimum(left / (np.bincount(stays.stage[soon], minlength=n) + EARLY_CASES), 1.0)
 
 
 def _onward(stays: Stays) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special
 
 from cadran.stats.intervals import student_quantile
-from cadran.stats.stays import LOST
+from cadran.stats.stays import LOST, WEEK
 from cadran.stats.win_hazard import fit_hazard
 from cadran.stats.win_snapshots import fit_snapshots
 
@@ -146,7 +146,8 @@ class WinModel:
 
     def _by_week(self, deals: Stays, day: float, weeks: int) -> Array:
         passage = self.hazard.passage(deals, day)
-        found = passage.by_week(self.hazard.calendar(day, weeks))
+        starts = day + WEEK * np.arange(weeks, dtype=np.float64)
+        found = passage.by_week(self.hazard.calendar_at(starts), self.hazard.ended(day, starts))
         ever, own = self.told(deals, day), _edged(passage.ever())
         scale = ever / np.maximum(own, found.sum(axis=1))
         return np.asarray(found * scale[:, None])
