@@ -46,8 +46,13 @@ tests/prism/node_modules: tests/prism/package.json
 	cd tests/prism && npm install --silent --ignore-scripts --no-audit --no-fund
 	touch $@
 
+# A client of Outreach by others, which reads the stand-in as a program of its own, beside no library of ours.
+tests/outreach/.site: tests/outreach/requirements.txt
+	$(PIP) --target $@ --upgrade -r $<
+	touch $@
+
 # The quick suite first, then the slow one, then what needs a Spark cluster, which keeps every core busy by itself.
-test: .venv/tested tests/cube/node_modules tests/soql/node_modules tests/slack/node_modules tests/prism/node_modules
+test: .venv/tested tests/cube/node_modules tests/soql/node_modules tests/slack/node_modules tests/prism/node_modules tests/outreach/.site
 	$(BIN)/pytest -q -n auto -m "not slow and not browser and not postgres and not spark"
 	$(BIN)/pytest -q -n auto --dist loadfile -m "(slow or browser or postgres) and not spark"
 	$(BIN)/pytest -q -m spark

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -13,7 +16,7 @@ from cadran.canonical.mapping import shipped_mappings
 from cadran.config import load_project
 from cadran.jobs.connect import read_connection
 from cadran.jobs.start import init_project
-from chaos import Chaos, mortal, settled
+from chaos import Chaos, mortal, served, settled
 from landing import land, raw_table
 from live import Clock, Killed, connected, over, rows_of, tables
 
@@ -75,7 +78,7 @@ class OutreachFake:
             if after not in self.links:
                 return 400, MEDIA, '{"errors": [{"id": "invalidPageCursor"}]}'
             found = [r for r in found if (r["attributes"]["updatedAt"], r["id"]) > self.links[after]]
-        size = min(int(params["page[size]"]), self.size)
+        size = min(int(params.get("page[size]", 50)), self.size)
         body = {"data": found[:size], "links": {}}
         if len(found) > size:
             last = body["data"][-1]
@@ -225,3 +228,68 @@ def test_outreach_ends_with_the_tables_of_the_calm_run(tmp_path, monkeypatch):
         assert found == wanted, f"seed {seed}: {chaos.met}"
         assert chaos.requests < 15 * requests, f"seed {seed}: {chaos.requests} for {requests}"
     print(f"proof: chaos, outreach, seeds 0 to {seed}: the tables of the calm run")
+
+
+#: Where the client of others is installed, and how it is sent to another address than Outreach's own.
+SITE = Path(__file__).parent / "outreach" / ".site"
+RUN = """
+import sys, requests
+base = sys.argv.pop(1)
+send = requests.Session.request
+requests.Session.request = lambda self, method, url, **more: send(
+    self, method, url.replace("https://api.outreach.io", base), **more)
+from tap_outreach import main
+main()
+"""
+#: What both read of each kind of record: its stream there, and fields by their names there and here.
+BOTH = {
+    "mailings": {"deliveredAt": "deliveredAt", "bouncedAt": "bouncedAt", "repliedAt": "repliedAt", "state": "state", "prospectId": "prospect_id", "sequenceId": "sequence_id"},
+    "prospects": {"firstName": "firstName", "lastName": "lastName", "title": "title", "ownerId": "owner_id"},
+    "calls": {"direction": "direction", "outcome": "outcome", "prospectId": "prospect_id", "userId": "user_id"},
+    "users": {"firstName": "firstName", "lastName": "lastName", "email": "email"},
+}  # fmt: skip
+
+
+def read_by_tap(folder, fake):
+    """Records by stream and id, as the tap of others reads them from the stand-in."""
+    if not SITE.is_dir():
+        pytest.fail("The client of Outreach is not installed: make tests/outreach/.site")
+    told = {"client_id": "the-app", "redirect_uri": "https://acme.example", "start_date": "2026-06-01T00:00:00.000Z", "page_size": 10}  # fmt: skip
+    (folder / "config.json").write_text(json.dumps({**SECRETS, **told}))
+    with served(fake.answer) as base:
+        command = [sys.executable, "-c", RUN, base, "--config", str(folder / "config.json")]
+        env = {"PYTHONPATH": str(SITE), "PATH": "/usr/bin:/bin"}
+        found = subprocess.run([*command, "--discover"], env=env, capture_output=True, text=True, check=True)
+        catalog = json.loads(found.stdout)
+        catalog["streams"] = [each for each in catalog["streams"] if each["tap_stream_id"] in BOTH]
+        for stream in catalog["streams"]:
+            stream["schema"]["selected"] = True
+            stream["metadata"] = [{"breadcrumb": [], "metadata": {"selected": True}}]
+        (folder / "catalog.json").write_text(json.dumps(catalog))
+        done = subprocess.run(
+            [*command, "--catalog", str(folder / "catalog.json")], env=env, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    records = [line for line in lines if line["type"] == "RECORD"]
+    return {kind: {str(r["record"]["id"]): r["record"] for r in records if r["stream"] == kind} for kind in BOTH}
+
+
+def plain(value):
+    """Texts that both write alike: ids as digits, instants to the second."""
+    text = "" if value is None else str(value)
+    return text[:19] if text[10:11] == "T" else text
+
+
+@pytest.mark.slow
+def test_a_client_of_others_reads_the_same_from_the_stand_in(reader, tmp_path):
+    """B: singer's tap-outreach, with its own sign-in, paging and filters, on the same stand-in."""
+    reader.read(filled().answer)
+    ours, theirs = tables(reader.project, "outreach"), read_by_tap(tmp_path, filled())
+    for kind, names in BOTH.items():
+        mine = ours[f"outreach_{kind}"]
+        assert mine.keys() == theirs[kind].keys()
+        for key, record in theirs[kind].items():
+            assert {n: plain(record.get(n)) for n in names} == {n: plain(mine[key].get(o)) for n, o in names.items()}
+    n = sum(len(found) for found in theirs.values())
+    print(f"proof: B: tap-outreach reads the same {n} records from the Outreach stand-in as the connector")
