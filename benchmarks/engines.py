@@ -26,6 +26,7 @@ from cadran.store.settings import StoreSettings
 from cadran.store.spark import SparkWarehouse, session_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from benchmarks.report import Report
@@ -69,9 +70,9 @@ def engines(scale: Scale, report: Report, *, repeats: int) -> None:
     )
 
 
-def _seconds(ask_: object) -> float:
+def _seconds(asked: Callable[[], object]) -> float:
     started = time.perf_counter()
-    ask_()  # type: ignore[operator]
+    asked()
     return time.perf_counter() - started
 
 

@@ -23,8 +23,7 @@ FIELDS = ("entity", "source", "medium", "n", "line")
 @output_options
 def channels(word: str, channel: str, project: Path, output: Output) -> None:
     """List sources without a channel, those of most rows first; or give one to a channel with --to."""
-    from cadran.cli.show import show_records
-    from cadran.cli.tables import show_table, table_of
+    from cadran.cli.show import show_each
     from cadran.config import load_project
     from cadran.jobs.channels import give, unmapped_sources
 
@@ -45,10 +44,4 @@ def channels(word: str, channel: str, project: Path, output: Output) -> None:
         }
         for each in found
     ]
-    if output.form != "table":
-        show_records(records, output.form, FIELDS)
-        return
-    table = table_of(FIELDS)
-    for record in records:
-        table.add_row(*("" if record[name] is None else str(record[name]) for name in FIELDS))
-    show_table(table)
+    show_each(records, output.form, FIELDS)

@@ -9,7 +9,7 @@ import click
 from cadran.cli.options import folder_option, output_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cadran.cli.options import Output
@@ -36,14 +36,14 @@ def match() -> None:
 @output_options
 def list_(entity: str, decided: bool, limit: int, project: Path, output: Output) -> None:
     """List pairs that may be one, the likeliest first; or what was decided."""
-    from cadran.cli.show import show_records
+    from cadran.cli.show import show_each, show_records
     from cadran.jobs.match import decided as decided_of
     from cadran.jobs.match import proposal_record, proposals
 
     settings = _settings(project, output)
     if decided:
         records = [_decided(each) for each in decided_of(settings, entity)]
-        _show(records[-limit:], _DECIDED, output)
+        show_each(records[-limit:], output.form, _DECIDED)
         return
     found = proposals(settings, entity)
     output.note(
@@ -154,19 +154,6 @@ def _settings(project: Path, output: Output) -> Project:
 def _decided(each: Any) -> dict[str, object]:
     at = each.at.isoformat(timespec="seconds")
     return dict(zip(_DECIDED, (each.entity, *each.ids, each.verdict, each.person, at, each.chance), strict=True))
-
-
-def _show(records: Sequence[Mapping[str, object]], fields: Sequence[str], output: Output) -> None:
-    from cadran.cli.show import show_records
-    from cadran.cli.tables import show_table, table_of
-
-    if output.form != "table":
-        show_records(list(records), output.form, tuple(fields))
-        return
-    table = table_of(fields)
-    for record in records:
-        table.add_row(*("" if record[name] is None else str(record[name]) for name in fields))
-    show_table(table)
 
 
 def _pairs(found: Sequence[Proposal], output: Output) -> None:

@@ -325,6 +325,17 @@ def show_records(found: Sequence[Mapping[str, Any]], form: str, columns: Sequenc
     click.echo(text.getvalue(), nl=False)
 
 
+def show_each(found: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str]) -> None:
+    """Records as they are, in the form that was asked for; in a table, what is not known stays empty."""
+    if form != "table":
+        show_records(found, form, columns)
+        return
+    table = table_of(columns)
+    for record in found:
+        table.add_row(*("" if record[name] is None else str(record[name]) for name in columns))
+    show_table(table)
+
+
 def _json(value: object) -> object:
     if isinstance(value, Decimal):
         return plain(value)

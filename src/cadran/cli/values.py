@@ -25,8 +25,7 @@ FIT_FIELDS = ("id", "name", "icp_tier", "icp_fit_score", "icp_reasons")
 @output_options
 def values(word: str, kind: str, value: str, project: Path, output: Output) -> None:
     """List countries, industries and titles that are not known, those of most rows first; or tell one with --to."""
-    from cadran.cli.show import show_records
-    from cadran.cli.tables import show_table, table_of
+    from cadran.cli.show import show_each
     from cadran.config import load_project
     from cadran.jobs.standards import give_value, unknown_values
 
@@ -46,13 +45,7 @@ def values(word: str, kind: str, value: str, project: Path, output: Output) -> N
         }
         for each in unknown_values(settings)
     ]
-    if output.form != "table":
-        show_records(records, output.form, FIELDS)
-        return
-    table = table_of(FIELDS)
-    for record in records:
-        table.add_row(*(str(record[name]) for name in FIELDS))
-    show_table(table)
+    show_each(records, output.form, FIELDS)
 
 
 @click.command()
@@ -61,18 +54,11 @@ def values(word: str, kind: str, value: str, project: Path, output: Output) -> N
 @output_options
 def icp(name: str, project: Path, output: Output) -> None:
     """List accounts whose name holds NAME with their tier, their fit of 100 and the rules that held."""
-    from cadran.cli.show import show_records
-    from cadran.cli.tables import show_table, table_of
+    from cadran.cli.show import show_each
     from cadran.config import load_project
     from cadran.jobs.standards import fits
 
     settings = load_project(project)
     output.prefer(settings.languages)
     found = fits(settings, name)
-    if output.form != "table":
-        show_records(found, output.form, FIT_FIELDS)
-        return
-    table = table_of(FIT_FIELDS)
-    for row in found:
-        table.add_row(*("" if row[field] is None else str(row[field]) for field in FIT_FIELDS))
-    show_table(table)
+    show_each(found, output.form, FIT_FIELDS)

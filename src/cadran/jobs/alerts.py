@@ -238,10 +238,8 @@ class _About:
             for language in self.project.languages
         }
         blame = self._blame(signal, kpi)
-        if kpi and signal.money is None:
-            signal = replace(signal, money=worth(signal, kpi, self.view.catalogue, self.view.ask))
         return {
-            "signal": signal_row(signal),
+            **self.newest(signal),
             "unit": kpi.unit if kpi else "count",
             "currency": self.view.meta.currency,
             "names": dict(kpi.names) if kpi else {},
@@ -253,9 +251,15 @@ class _About:
             "blame": blame,
             "chart": self._chart(signal, kpi),
             "touched": touched,
-            "as_of": self.view.meta.known_at.isoformat(),
             "snapshot": self.view.meta.name,
         }
+
+    def newest(self, signal: Signal) -> Row:
+        """What a signal that lasts brings each time: its figures, and until when the data was known."""
+        kpi = self._kpi(signal.kpi)
+        if kpi and signal.money is None:
+            signal = replace(signal, money=worth(signal, kpi, self.view.catalogue, self.view.ask))
+        return {"signal": signal_row(signal), "as_of": self.view.meta.known_at.isoformat()}
 
     def _chart(self, signal: Signal, kpi: Kpi | None) -> str:
         """The course of the KPI in its slice as a PNG in base 64; empty where none can be drawn."""
@@ -333,8 +337,7 @@ def _written(change: Change, rows: Mapping[str, Row], about: _About, now: dateti
     if change.what == "returned":
         values["acknowledged_at"] = None
     if signal.state == "raised":
-        newest = about.document(signal)
-        values["document"] = {**row["document"], "signal": newest["signal"], "as_of": newest["as_of"]}
+        values["document"] = {**row["document"], **about.newest(signal)}
     return Written(row["id"], values, change.what)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cadran.config import DAYS, PROJECT_FILE
+from cadran.config import DAYS, PROJECT_FILE, refusal
 from cadran.errors import ConfigError, did_you_mean
 from cadran.notify.settings import notices
 from cadran.period import parse_grain
@@ -86,22 +86,12 @@ def reports_of(project: Project) -> Reports:
     formats = tuple(map(str, given.get("formats", ("html",))))
     for name in formats:
         if name not in FORMATS:
-            raise ConfigError(
-                "{setting} cannot be {value}.",
-                hint="Use {allowed}.",
-                where=project.places.get("schedule.formats", PROJECT_FILE),
-                setting="schedule.formats", value=repr(name), allowed=", ".join(FORMATS), near="",
-            )  # fmt: skip
+            raise refusal(project.places, "schedule.formats", name, ", ".join(FORMATS))
     mails = {route.name for route in notices(project).routes if route.channel == "mail"}
     wanted = tuple(map(str, given.get("report_to", ())))
     for name in wanted:
         if name not in mails:
-            raise ConfigError(
-                "{setting} cannot be {value}.",
-                hint="Use {allowed}.",
-                where=project.places.get("schedule.report_to", PROJECT_FILE),
-                setting="schedule.report_to", value=repr(name), allowed=", ".join(sorted(mails)) or "mailto:", near="",
-            )  # fmt: skip
+            raise refusal(project.places, "schedule.report_to", name, ", ".join(sorted(mails)) or "mailto:")
     grain = parse_grain(given.get("report_grain", "month"))
     return Reports(tuple(map(str, given.get("reports", ()))), formats, grain, wanted)
 
@@ -117,12 +107,7 @@ def trigger_of(project: Project, key: str, text: str) -> CronTrigger:
     try:
         return CronTrigger.from_crontab(_with_days(text), timezone=project.zone)
     except ValueError as error:
-        raise ConfigError(
-            "{setting} cannot be {value}.",
-            hint="Use {allowed}.",
-            where=project.places.get(f"schedule.{key}", PROJECT_FILE),
-            setting=f"schedule.{key}", value=repr(text), allowed='"0 7 * * 1-5"', near="",
-        ) from error  # fmt: skip
+        raise refusal(project.places, f"schedule.{key}", text, '"0 7 * * 1-5"') from error
 
 
 def _with_days(text: str) -> str:

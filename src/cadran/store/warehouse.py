@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,7 +88,7 @@ class Warehouse(Protocol):
         ...
 
 
-class RowsOnly:
+class RowsOnly(ABC):
     """A warehouse beside whose rows nothing is kept, and that is asked by the statements of Ibis alone.
 
     Attributes:
@@ -100,9 +101,9 @@ class RowsOnly:
     rollups: tuple[dict[str, Any], ...] = ()
     shapes: tuple[dict[str, Any], ...] = ()
 
+    @abstractmethod
     def execute(self, sql: str) -> pa.Table:
         """The rows of one statement."""
-        raise NotImplementedError
 
     def remembered(self, sql: str) -> pa.Table:
         """The rows of a statement, which is run again."""
