@@ -121,7 +121,7 @@ def _versions() -> tuple[str, ...]:
     """What the statements depend on beside the settings: this code, and that of the compiler."""
     canonical, store = Path(cadran.canonical.__path__[0]), Path(compiled.__file__).parent
     rules = sorted(path for path in canonical.rglob("*") if path.suffix in {".py", ".yml"})
-    sources = [Path(__file__), Path(period.__file__), *rules, store / "spark_dialect.py"]
+    sources = [Path(__file__), Path(period.__file__), *rules, store / "dialect.py", store / "spark_dialect.py"]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     return (digest, version("ibis-framework"), version("sqlglot"))
 
