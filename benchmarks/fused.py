@@ -13,7 +13,7 @@ from benchmarks.scale import END, START
 from benchmarks.work import ALL, BREAKDOWNS, FROM_MONTH, NONE, TO_MONTH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import duckdb
     import pyarrow as pa
@@ -71,6 +71,25 @@ def balance(
     WINDOW so_far AS (PARTITION BY breakdown, segment ORDER BY m) QUALIFY m >= {FROM_MONTH}"""
 
 
+#: What is asked of the months of customers.
+MONTHS = (
+    "customer_month",
+    "month_on",
+    "",
+    (
+        "CASE WHEN is_final AND mrr_12m_before > 0 THEN mrr_12m_before END AS b, "
+        "CASE WHEN is_final AND mrr_12m_before > 0 "
+        "THEN mrr_12m_before + expansion_12m - contraction_12m - churn_12m END AS net, "
+        "CASE WHEN is_final AND mrr_12m_before > 0 THEN retained_12m END AS kept, "
+        "is_final AND mrr_1m_before > 0 AS had, is_final AND mrr_1m_before > 0 AND churn_1m > 0 AS lost, "
+        "margin_end_base AS margin, mrr_end > 0 AS pays"
+    ),
+    (
+        "sum(net) / nullif(sum(b), 0) AS nrr, sum(kept) / nullif(sum(b), 0) AS grr, "
+        "sum(margin) / nullif(count(*) FILTER (pays), 0) * CASE WHEN count(*) FILTER (lost) > 0 "
+        "THEN least(count(*) FILTER (had) / count(*) FILTER (lost), 60) END AS ltv"
+    ),
+)
 #: One statement for each table and day.
 SCANS = {
     "created": scan(
@@ -122,20 +141,7 @@ SCANS = {
         "hours",
     ),
     "mrr": balance("mrr_movement", "moved_on", {"amount": "mrr_delta_base"}),
-    "months": scan(
-        "customer_month",
-        "month_on",
-        "",
-        "CASE WHEN is_final AND mrr_12m_before > 0 THEN mrr_12m_before END AS b, "
-        "CASE WHEN is_final AND mrr_12m_before > 0 "
-        "THEN mrr_12m_before + expansion_12m - contraction_12m - churn_12m END AS net, "
-        "CASE WHEN is_final AND mrr_12m_before > 0 THEN retained_12m END AS kept, "
-        "is_final AND mrr_1m_before > 0 AS had, is_final AND mrr_1m_before > 0 AND churn_1m > 0 AS lost, "
-        "margin_end_base AS margin, mrr_end > 0 AS pays",
-        "sum(net) / nullif(sum(b), 0) AS nrr, sum(kept) / nullif(sum(b), 0) AS grr, "
-        "sum(margin) / nullif(count(*) FILTER (pays), 0) * CASE WHEN count(*) FILTER (lost) > 0 "
-        "THEN least(count(*) FILTER (had) / count(*) FILTER (lost), 60) END AS ltv",
-    ),
+    "months": scan(*MONTHS),
     "targets": scan(
         "target_account",
         "month_on",
@@ -229,8 +235,8 @@ CELLS = f"""
     ) WHERE value IS NOT NULL"""
 
 
-def answer(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+def answer(connection: duckdb.DuckDBPyConnection, scans: Mapping[str, str] = SCANS) -> pa.Table:
     """The cells of the dashboard, from tables or views of the canonical names."""
-    for name, statement in SCANS.items():
+    for name, statement in scans.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}")
     return connection.execute(CELLS).to_arrow_table()

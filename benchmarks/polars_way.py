@@ -10,9 +10,13 @@ from benchmarks.scale import END, START
 from benchmarks.work import ALL, BREAKDOWNS, CELLS, FROM_MONTH, NONE, TO_MONTH
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pyarrow as pa
+
+    #: The rows of a table, by its canonical name.
+    Tables = Callable[[str], pl.LazyFrame]
 
 DIMS = list(BREAKDOWNS)
 KEY = ["breakdown", "segment", "m"]
@@ -21,10 +25,14 @@ MONEY = pl.Decimal(38, 4)
 WINDOW = ("mrr_12m_before", "expansion_12m", "contraction_12m", "churn_12m", "retained_12m")
 
 
-def rows(folder: Path, table: str, day: str) -> pl.LazyFrame:
+def month_number(day: pl.Expr) -> pl.Expr:
+    """The month of a day as one number."""
+    return day.dt.year().cast(pl.Int32) * 12 + day.dt.month().cast(pl.Int32) - 1
+
+
+def rows(tables: Tables, table: str, day: str) -> pl.LazyFrame:
     """The rows of a table up to the end of the span, with their month."""
-    month = (pl.col(day).dt.year().cast(pl.Int32) * 12 + pl.col(day).dt.month().cast(pl.Int32) - 1).alias("m")
-    return pl.scan_parquet(folder / f"{table}.parquet").filter(pl.col(day) < END).with_columns(month)
+    return tables(table).filter(pl.col(day) < END).with_columns(m=month_number(pl.col(day)))
 
 
 def inside(frame: pl.LazyFrame, day: str) -> pl.LazyFrame:
@@ -42,27 +50,27 @@ def grouped(frame: pl.LazyFrame, sums: list[pl.Expr], *more: str) -> list[pl.Laz
     return found
 
 
-def scans(folder: Path) -> dict[str, list[pl.LazyFrame]]:
-    """One list of breakdowns for each table and day."""
-    created = inside(rows(folder, "opportunity", "created_on"), "created_on").filter(
+def scans(tables: Tables) -> dict[str, list[pl.LazyFrame]]:
+    """One list of breakdowns for each table and day; all but recurring revenue."""
+    created = inside(rows(tables, "opportunity", "created_on"), "created_on").filter(
         LIVE & (pl.col("opportunity_type").fill_null("new") == "new") & ~pl.col("is_imported").fill_null(value=False)
     )
-    closed = inside(rows(folder, "opportunity", "closed_on"), "closed_on").filter(LIVE & pl.col("is_closed"))
+    closed = inside(rows(tables, "opportunity", "closed_on"), "closed_on").filter(LIVE & pl.col("is_closed"))
     won = pl.col("is_won")
     acv = pl.when(won & (pl.col("acv_base") > 0)).then(pl.col("acv_base"))
     cycle = pl.when(won & pl.col("is_cycle_valid")).then(pl.col("cycle_days"))
-    mql = inside(rows(folder, "lead_cycle", "mql_on"), "mql_on").filter(
+    mql = inside(rows(tables, "lead_cycle", "mql_on"), "mql_on").filter(
         (pl.col("mql_on") + pl.duration(days=90) < END) & ~pl.col("is_direct_sql").fill_null(value=False)
     )
     lag = (pl.col("sql_on") - pl.col("mql_on")).dt.total_days()
-    answered = inside(rows(folder, "lead_response", "created_on"), "created_on").filter(pl.col("is_valid"))
+    answered = inside(rows(tables, "lead_response", "created_on"), "created_on").filter(pl.col("is_valid"))
     hours = pl.col("working_hours")
     known = answered.filter(pl.col("is_answered") | (hours >= 1))
     waited = answered.filter(hours.is_not_null()).with_columns(hours=hours.round(4))
-    months = inside(rows(folder, "customer_month", "month_on"), "month_on").filter(
+    months = inside(rows(tables, "customer_month", "month_on"), "month_on").filter(
         pl.col("is_final") & (pl.col("mrr_12m_before") > 0)
     )
-    passed = inside(rows(folder, "stage_passage", "entered_on"), "entered_on")
+    passed = inside(rows(tables, "stage_passage", "entered_on"), "entered_on")
     return {
         "created": grouped(created, [pl.len().alias("n")]),
         "closed": grouped(
@@ -82,14 +90,13 @@ def scans(folder: Path) -> dict[str, list[pl.LazyFrame]]:
         "passed": grouped(
             passed, [pl.len().alias("n"), (pl.col("advanced_on") >= pl.col("entered_on")).sum().alias("k")], "stage"
         ),
-        "qualified": moved(folder, "pipeline_movement", pl.col("qualified_n_delta")),
-        "mrr": moved(folder, "mrr_movement", pl.col("mrr_delta_base").cast(MONEY)),
+        "qualified": moved(tables, "pipeline_movement", pl.col("qualified_n_delta")),
     }
 
 
-def moved(folder: Path, table: str, amount: pl.Expr) -> list[pl.LazyFrame]:
+def moved(tables: Tables, table: str, amount: pl.Expr) -> list[pl.LazyFrame]:
     """What moved in each month, and before the first one."""
-    frame = rows(folder, table, "moved_on").with_columns(m=pl.max_horizontal("m", pl.lit(FROM_MONTH - 1)))
+    frame = rows(tables, table, "moved_on").with_columns(m=pl.max_horizontal("m", pl.lit(FROM_MONTH - 1)))
     return grouped(frame, [amount.sum().alias("amount")])
 
 
@@ -112,10 +119,24 @@ def median(waited: pl.DataFrame) -> pl.DataFrame:
 
 
 def answer(folder: Path) -> pa.Table:
-    """The cells of the dashboard, from Parquet."""
-    lazy = scans(folder)
-    collected = iter(pl.collect_all([each for group in lazy.values() for each in group], engine="streaming"))
-    found = {name: pl.concat([next(collected) for _ in group], how="vertical_relaxed") for name, group in lazy.items()}
+    """The cells of the dashboard, from the product's derived tables as Parquet."""
+
+    def tables(name: str) -> pl.LazyFrame:
+        return pl.scan_parquet(folder / f"{name}.parquet")
+
+    revenue = moved(tables, "mrr_movement", pl.col("mrr_delta_base").cast(MONEY))
+    found = collected(scans(tables) | {"mrr": revenue})
+    return cells(found, running(found["mrr"]))
+
+
+def collected(lazy: dict[str, list[pl.LazyFrame]]) -> dict[str, pl.DataFrame]:
+    """The breakdowns of each table and day in one frame."""
+    frames = iter(pl.collect_all([each for group in lazy.values() for each in group], engine="streaming"))
+    return {name: pl.concat([next(frames) for _ in group], how="vertical_relaxed") for name, group in lazy.items()}
+
+
+def cells(found: dict[str, pl.DataFrame], revenue: pl.DataFrame) -> pa.Table:
+    """The cells of the dashboard, from the sums of `scans` and recurring revenue at every month end."""
     closed, retained, real = found["closed"], found["retained"], pl.Float64
     acv = pl.col("acv_sum").cast(real) / pl.when(pl.col("acv_n") > 0).then(pl.col("acv_n"))
     closed = closed.with_columns(win=pl.col("won") / pl.col("n"), acv=acv)
@@ -134,7 +155,7 @@ def answer(folder: Path) -> pa.Table:
         told("MQL to SQL", found["mql"], share),
         told("response under 1 h", found["answered"], share),
         told("response median", median(found["waited"]), pl.col("value")),
-        told("MRR", running(found["mrr"]), pl.col("amount")),
+        told("MRR", revenue, pl.col("amount")),
         told("NRR", retained, nrr),
         told("GRR", retained, pl.col("retained_12m").cast(real) / before),
         told("conversion of " + pl.col("stage"), found["passed"], share),

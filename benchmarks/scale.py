@@ -11,6 +11,14 @@ from cadran.canonical.settings import Settings
 
 SEED = 20_260_701
 ZONE, CURRENCY = "Europe/Paris", "EUR"
+#: Summer times of the zone, from 1:00 UTC to 1:00 UTC, for who does without a library of zones.
+SUMMERS = (
+    ("2022-03-27", "2022-10-30"),
+    ("2023-03-26", "2023-10-29"),
+    ("2024-03-31", "2024-10-27"),
+    ("2025-03-30", "2025-10-26"),
+    ("2026-03-29", "2026-10-25"),
+)
 #: The whole of 30 June 2026 in Paris is known, as naive UTC.
 KNOWN_AT = datetime(2026, 6, 30, 22)  # noqa: DTZ001 - canonical instants are naive UTC
 SETTINGS = Settings(known_at=KNOWN_AT, currency=CURRENCY, zone=ZONE)
@@ -59,6 +67,11 @@ class Scale:
     def canonical(self) -> Path:
         """Its canonical tables as Parquet, which `snapshot.parquet` writes."""
         return self.folder / "canonical"
+
+    @property
+    def minutes(self) -> Path:
+        """Working time by day as Parquet, which is no data of the company; `snapshot.parquet` writes it."""
+        return self.folder / "working_minutes.parquet"
 
 
 SCALES = {

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow.parquet as pq
 
 from benchmarks.copies import copied
 from benchmarks.generate import generate
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import ibis.expr.types as ir
+    import pyarrow as pa
 
     from benchmarks.scale import Scale
     from cadran.store.snapshot import SnapshotWriter
@@ -79,7 +81,7 @@ def write(landed: Path, writer: SnapshotWriter) -> dict[str, int]:
     folders = sorted(folder.name for folder in landed.iterdir() if folder.is_dir())
     raw = {name: writer.backend.read_parquet(str(landed / name / "*.parquet")) for name in folders}
     # one export, so each row has one version and is what `history.current` would give
-    tables = derive.tables(raw | {"working_minutes": _minutes(writer)}, SETTINGS, keep)
+    tables = derive.tables(raw | {"working_minutes": writer.memory("working_minutes", _minutes())}, SETTINGS, keep)
     counts = {}
     for name in ENTITIES:
         _told(writer, name, tables[name])
@@ -99,15 +101,15 @@ def _told(writer: SnapshotWriter, name: str, table: ir.Table) -> ir.Table:
     return written
 
 
-def _minutes(writer: SnapshotWriter) -> ir.Table:
-    rows = working_minutes(
-        [ZONE], [HoursFrom(date.min, BusinessHours())], date(2022, 1, 1), KNOWN_AT.date() + timedelta(days=2)
-    )
-    return writer.memory("working_minutes", rows)
+def _minutes() -> pa.Table:
+    until = KNOWN_AT.date() + timedelta(days=2)
+    return working_minutes([ZONE], [HoursFrom(date.min, BusinessHours())], date(2022, 1, 1), until)
 
 
 def parquet(scale: Scale) -> Path:
-    """The canonical tables of a scale as Parquet, for whoever does not read a snapshot."""
+    """The canonical tables of a scale as Parquet, for whoever does not read a snapshot, and its working time."""
+    if not scale.minutes.exists():
+        pq.write_table(_minutes(), scale.minutes)
     folder = scale.folder / "canonical"
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)

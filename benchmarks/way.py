@@ -67,7 +67,7 @@ def _views(scale: Scale) -> object:
     return connection
 
 
-def fused_parquet(scale: Scale) -> Work:
+def fused_derived(scale: Scale) -> Work:
     from benchmarks import fused  # noqa: PLC0415
 
     def work() -> Callable[[], pa.Table]:
@@ -77,7 +77,7 @@ def fused_parquet(scale: Scale) -> Work:
     return work
 
 
-def analyst(scale: Scale) -> Work:
+def analyst_derived(scale: Scale) -> Work:
     from benchmarks import analyst as way  # noqa: PLC0415
 
     def work() -> Callable[[], pa.Table]:
@@ -87,16 +87,16 @@ def analyst(scale: Scale) -> Work:
     return work
 
 
-def frames(module: str) -> Callable[[Scale], Work]:
-    """A way that reads the folder of Parquet files."""
+def module(name: str, function: str = "answer", *, is_landed: bool = False) -> Callable[[Scale], Work]:
+    """A way that a module of its own makes of landed Parquet, or of the folder of derived tables."""
 
     def prepare(scale: Scale) -> Work:
         import importlib  # noqa: PLC0415
 
-        way = importlib.import_module(f"benchmarks.{module}")
+        way = getattr(importlib.import_module(f"benchmarks.{name}"), function)
 
         def work() -> Callable[[], pa.Table]:
-            found = way.answer(scale.canonical)
+            found = way(scale if is_landed else scale.canonical)
             return lambda: found
 
         return work
@@ -104,18 +104,22 @@ def frames(module: str) -> Callable[[Scale], Work]:
     return prepare
 
 
-#: Ways by name, and whether each needs the environment of the competitors.
+#: Ways by name, and whether each needs the environment of the competitors. Those that are ``landed`` start from what a
+#: connector lands; the others, but for Cadran and ``prepared``, from Cadran's derived tables as Parquet.
 WAYS: dict[str, tuple[Callable[[Scale], Work], bool]] = {
     "cadran": (cadran, False),
     "cadran from rollups": (functools.partial(cadran, from_rows=False), False),
     "fused prepared": (fused_prepared, False),
-    "fused Parquet": (fused_parquet, False),
-    "analyst SQL": (analyst, False),
-    "pandas": (frames("pandas_way"), True),
-    "Polars streaming": (frames("polars_way"), True),
-    "Ibis query by query": (frames("ibis_way"), True),
-    "boring-semantic-layer": (frames("bsl_way"), True),
-    "MetricFlow": (frames("metricflow_way"), True),
+    "fused derived": (fused_derived, False),
+    "fused landed": (module("landed", "expert", is_landed=True), False),
+    "analyst derived": (analyst_derived, False),
+    "analyst landed": (module("landed", "straight", is_landed=True), False),
+    "Polars derived": (module("polars_way"), True),
+    "Polars landed": (module("polars_landed", is_landed=True), True),
+    "pandas": (module("pandas_way"), True),
+    "Ibis query by query": (module("ibis_way"), True),
+    "boring-semantic-layer": (module("bsl_way"), True),
+    "MetricFlow": (module("metricflow_way"), True),
 }
 
 
