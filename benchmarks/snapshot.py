@@ -14,20 +14,21 @@ import pyarrow.parquet as pq
 from benchmarks.copies import copied
 from benchmarks.generate import generate
 from benchmarks.scale import BUILT_AT, CURRENCY, KNOWN_AT, SCALES, SETTINGS, ZONE
-from cadran.canonical import derive
 from cadran.canonical.calendars import HoursFrom, working_minutes
 from cadran.canonical.entities import ENTITIES, published_columns
+from cadran.canonical.schema import schema_of
 from cadran.catalogue.load import load_catalogue
 from cadran.config import BusinessHours
 from cadran.engine import fragments, rollup
+from cadran.engine.derivations import LANDED, derivations
 from cadran.engine.prepare import prepare
+from cadran.store.dialect import DUCKDB
 from cadran.store.snapshot import building, current, publish
 from cadran.store.warehouse import FRAGMENTS, ROLLUPS, SHAPES, DuckDBWarehouse, SnapshotMeta
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import ibis.expr.types as ir
     import pyarrow as pa
 
     from benchmarks.scale import Scale
@@ -71,34 +72,23 @@ def build(landed: Path, state: Path) -> Path:
 
 
 def write(landed: Path, writer: SnapshotWriter) -> dict[str, int]:
-    """Write every canonical table; the rows of each."""
-    kept: list[str] = []
-
-    def keep(name: str, table: ir.Table) -> ir.Table:
-        kept.append(f"_kept_{name}")
-        return _told(writer, kept[-1], table)
-
-    folders = sorted(folder.name for folder in landed.iterdir() if folder.is_dir())
-    raw = {name: writer.backend.read_parquet(str(landed / name / "*.parquet")) for name in folders}
-    # one export, so each row has one version and is what `history.current` would give
-    tables = derive.tables(raw | {"working_minutes": writer.memory("working_minutes", _minutes())}, SETTINGS, keep)
-    counts = {}
-    for name in ENTITIES:
-        _told(writer, name, tables[name])
-        counts[name] = writer.count(name)
-    for name in kept:
+    """Write every canonical table by the statements of a build; the rows of each."""
+    for name, entity in ENTITIES.items():
+        if (landed / name).exists():
+            writer.run(f"CREATE TEMP VIEW {LANDED}{name} AS FROM read_parquet('{landed / name}/*.parquet')")
+        elif not entity.derived:
+            writer.backend.create_table(LANDED + name, schema=schema_of(name), temp=True)
+    writer.memory("working_minutes", _minutes())
+    pieces = derivations(SETTINGS, DUCKDB)
+    for name, piece in pieces.items():
+        started = time.perf_counter()
+        writer.fill(name, piece.types, piece.sql)
+        took = time.perf_counter() - started
+        if took > SLOW:
+            print(f"  {name}: {took:.1f} s", flush=True)
+    for name in pieces.keys() - ENTITIES.keys():
         writer.drop(name)
-    return counts
-
-
-def _told(writer: SnapshotWriter, name: str, table: ir.Table) -> ir.Table:
-    """Write a table, and tell what takes long."""
-    started = time.perf_counter()
-    written = writer.create(name, table)
-    took = time.perf_counter() - started
-    if took > SLOW:
-        print(f"  {name}: {took:.1f} s", flush=True)
-    return written
+    return {name: writer.count(name) for name in ENTITIES}
 
 
 def _minutes() -> pa.Table:
