@@ -28,9 +28,12 @@ CREATE TEMP MACRO local_day(happened) AS CASE WHEN happened::TIME < TIME '22:00'
 CREATE TEMP MACRO month_number(day) AS year(day) * 12 + month(day) - 1;
 CREATE TEMP MACRO month_start(m) AS make_date(m // 12, 1 + m % 12, 1);
 CREATE TEMP MACRO money(amount) AS amount::DECIMAL(18, 4);
+CREATE TEMP MACRO in_base(amount, currency, rate) AS
+    CASE WHEN currency = '{CURRENCY}' THEN amount ELSE money(amount * rate) END;
 -- minutes of a piece of working time that have passed at a minute of the day
 CREATE TEMP MACRO passed(minute, since, until) AS greatest(least(minute, until) - since, 0);
 """
+_FIRST = ", ".join(f"min(changed_at) FILTER (new_value = '{s}') AS t{i}" for i, s in enumerate((*STAGES, "Won"), 1))
 OF_ACCOUNT = "a.segment, a.industry, a.region"
 #: Texts of few values, which are grouped by as numbers.
 NAMES = {
@@ -38,12 +41,12 @@ NAMES = {
     "channel_name": " UNION ".join(f"SELECT channel FROM landed.{name}" for name in ("spend", "opportunity", "lead")),
     **{f"{name}_name": f"SELECT {name} FROM landed.account" for name in ("segment", "industry", "region")},
 }
-#: Tables in the order in which they are made. Those of `ONCE` are read by one of the fused statements only.
+#: Tables in the order in which they are made.
 TABLES = {
     "owner_of": "SELECT id, name::owner_name AS owner FROM landed.owner",
     "account_of": """
-    SELECT a.id, a.segment::segment_name AS segment, a.industry::industry_name AS industry, a.region::region_name AS region,
-           o.owner, a.is_target_abm AS is_target
+    SELECT a.id, a.segment::segment_name AS segment, a.industry::industry_name AS industry,
+           a.region::region_name AS region, o.owner, a.is_target_abm AS is_target
     FROM landed.account AS a LEFT JOIN owner_of AS o ON o.id = a.owner_id""",
     "rate": f"""
     SELECT day_on, from_currency AS currency, rate FROM landed.fx_rate WHERE to_currency = '{CURRENCY}'""",
@@ -52,7 +55,7 @@ TABLES = {
     SELECT id, t6, least(t5, t6) AS t5, least(t4, t5, t6) AS t4, least(t3, t4, t5, t6) AS t3,
            least(t2, t3, t4, t5, t6) AS t2, least(t1, t2, t3, t4, t5, t6) AS t1
     FROM (SELECT entity_id AS id,
-                 {", ".join(f"min(changed_at) FILTER (new_value = '{s}') AS t{i}" for i, s in enumerate((*STAGES, "Won"), 1))}
+                 {_FIRST}
           FROM landed.field_history WHERE entity_type = 'opportunity' AND field = 'stage' GROUP BY entity_id)""",
     "touched": """
     SELECT t.opportunity_id, count(*) AS n
@@ -66,12 +69,12 @@ TABLES = {
                AS yearly
       FROM landed.opportunity WHERE deleted_at IS NULL AND merged_into_id IS NULL
     )
-    SELECT d.account_id, d.closed_at, d.channel::channel_name AS channel, d.channel::channel_name AS origin, d.type AS opportunity_type, d.owner_id,
-           d.is_imported, d.is_test, d.deleted_at, d.merged_into_id, d.is_closed, d.is_won, d.created_on, d.closed_on,
-           date_trunc('quarter', d.expected_close_on)::DATE AS due_from, {OF_ACCOUNT}, o.owner,
-           CASE WHEN d.currency = '{CURRENCY}' THEN d.amount ELSE money(d.amount * r.rate) END AS amount_base,
-           CASE WHEN d.currency = '{CURRENCY}' THEN d.yearly ELSE money(d.yearly * r.rate) END AS acv_base,
-           CASE WHEN d.currency = '{CURRENCY}' THEN d.amount ELSE money(d.amount * c.rate) END AS worth,
+    SELECT d.account_id, d.owner_id, d.closed_at, d.channel::channel_name AS channel, channel AS origin,
+           d.type AS opportunity_type, d.is_imported, d.is_test, d.deleted_at, d.merged_into_id, d.is_closed, d.is_won,
+           d.created_on, d.closed_on, date_trunc('quarter', d.expected_close_on)::DATE AS due_from, {OF_ACCOUNT}, o.owner,
+           in_base(d.amount, d.currency, r.rate) AS amount_base,
+           in_base(d.yearly, d.currency, r.rate) AS acv_base,
+           in_base(d.amount, d.currency, c.rate) AS worth,
            d.closed_on - d.created_on AS cycle_days, d.closed_on >= d.created_on AS is_cycle_valid,
            coalesce(t.n, 0) AS n_touches,
            {", ".join(f"local_day(w.t{i}) AS entered_{i}" for i in range(1, 7))}
@@ -123,8 +126,8 @@ TABLES = {
     SELECT 'start' AS horizon, 'commit' AS forecast_type, true AS is_final, true AS is_submitted, end_on - 1 AS last_on,
            forecast, coalesce(actual, 0) AS actual, o.owner
     FROM said LEFT JOIN signed USING (start_on, owner_id) LEFT JOIN owner_of AS o ON o.id = owner_id""",
-    "lead_of": """
-    SELECT l.id, l.created_at, l.first_response_at, l.channel::channel_name AS channel, a.segment, a.industry, a.region, o.owner
+    "lead_of": f"""
+    SELECT l.id, l.created_at, l.first_response_at, l.channel::channel_name AS channel, {OF_ACCOUNT}, o.owner
     FROM landed.lead AS l
     LEFT JOIN account_of AS a ON a.id = l.account_id LEFT JOIN owner_of AS o ON o.id = l.owner_id
     WHERE NOT l.is_test AND l.deleted_at IS NULL""",
@@ -137,23 +140,23 @@ TABLES = {
     JOIN lead_of ON id = lead_id WHERE e.mql_at IS NOT NULL""",
     "lead_response": f"""
     WITH waited AS (
-      SELECT *, coalesce(first_response_at, TIMESTAMP '{KNOWN_AT}') AS ended_at,
-             epoch(created_at::TIME) / 60 AS minute, epoch(coalesce(first_response_at, TIMESTAMP '{KNOWN_AT}')::TIME) / 60
-               AS last_minute
+      SELECT *, coalesce(first_response_at, TIMESTAMP '{KNOWN_AT}') AS ended_at, epoch(created_at::TIME) / 60 AS came,
+             epoch(coalesce(first_response_at, TIMESTAMP '{KNOWN_AT}')::TIME) / 60 AS ended
       FROM lead_of
     )
-    SELECT local_day(created_at) AS created_on, first_response_at IS NOT NULL AS is_answered, ended_at >= created_at AS is_valid,
-           ((t.minutes_before + passed(last_minute, t.first_from, t.first_to) + passed(last_minute, t.second_from, t.second_to))
-            - (f.minutes_before + passed(minute, f.first_from, f.first_to) + passed(minute, f.second_from, f.second_to)))
-             / 60 AS working_hours,
+    SELECT local_day(created_at) AS created_on, first_response_at IS NOT NULL AS is_answered,
+           ended_at >= created_at AS is_valid,
+           (u.minutes_before + passed(ended, u.first_from, u.first_to) + passed(ended, u.second_from, u.second_to)
+            - f.minutes_before - passed(came, f.first_from, f.first_to) - passed(came, f.second_from, f.second_to)) / 60
+             AS working_hours,
            segment, industry, region, owner, channel
     FROM waited JOIN landed.working_minutes AS f ON f.utc_on = created_at::DATE
-    JOIN landed.working_minutes AS t ON t.utc_on = ended_at::DATE""",
+    JOIN landed.working_minutes AS u ON u.utc_on = ended_at::DATE""",
     "customer_of": """
     SELECT c.id, c.gross_margin_share::DECIMAL(18, 9) AS margin, a.segment, a.industry, a.region, a.owner, w.channel
     FROM landed.customer AS c LEFT JOIN account_of AS a ON a.id = c.account_id
-    LEFT JOIN (SELECT account_id, arg_min_null(channel, closed_at) AS channel FROM opportunity WHERE is_won GROUP BY account_id)
-      AS w ON w.account_id = c.account_id""",
+    LEFT JOIN (SELECT account_id, arg_min_null(channel, closed_at) AS channel
+               FROM opportunity WHERE is_won GROUP BY account_id) AS w ON w.account_id = c.account_id""",
     # what starts and ends on one day is one change
     "mrr_day": """
     SELECT *, sum(delta) OVER so_far AS mrr, row_number() OVER so_far = 1 AS is_first
@@ -163,10 +166,9 @@ TABLES = {
                 WHERE ended_at IS NOT NULL)
           GROUP BY customer_id, day)
     WINDOW so_far AS (PARTITION BY customer_id ORDER BY day)""",
-    "mrr_movement": f"""
-    SELECT 'new' AS type, day AS moved_on, 1 AS n_delta, channel, money(
-             CASE WHEN m.currency = '{CURRENCY}' THEN money(delta) ELSE money(money(delta) * rate) END * margin
-           ) AS margin_delta_base
+    "mrr_movement": """
+    SELECT 'new' AS type, day AS moved_on, 1 AS n_delta, channel,
+           money(in_base(money(delta), m.currency, rate) * margin) AS margin_delta_base
     FROM mrr_day AS m JOIN customer_of ON id = customer_id
     LEFT JOIN rate AS r ON r.currency = m.currency AND r.day_on = day
     WHERE is_first""",
@@ -191,9 +193,9 @@ TABLES = {
       GROUP BY ALL
     ), held AS (
       SELECT s.*, c.*, greatest(s.m, {FROM_MONTH}) AS since,
-             CASE WHEN s.currency = '{CURRENCY}' THEN mrr ELSE money(mrr * k.rate) END AS mrr_end,
-             CASE WHEN s.currency = '{CURRENCY}' THEN mrr_1m ELSE money(mrr_1m * k.rate) END AS mrr_1m_before,
-             CASE WHEN s.currency = '{CURRENCY}' THEN mrr_12m ELSE money(mrr_12m * k.rate) END AS mrr_12m_before,
+             in_base(mrr, s.currency, k.rate) AS mrr_end,
+             in_base(mrr_1m, s.currency, k.rate) AS mrr_1m_before,
+             in_base(mrr_12m, s.currency, k.rate) AS mrr_12m_before,
              mrr > 0 AND mrr_12m > 0 AND churned_12m = 0 AS stayed, mrr > 0 AND churned_1m = 0 AS stayed_1m
       FROM stretch AS s JOIN customer_of AS c ON c.id = s.customer_id
       LEFT JOIN rate_of AS k ON k.currency = s.currency AND k.m = {TO_MONTH - 1}
@@ -209,7 +211,7 @@ TABLES = {
       FROM held
     )
     SELECT * EXCLUDE (m, currency, mrr, margin, rate), month_start(m) AS month_on, true AS is_final,
-           CASE WHEN currency = '{CURRENCY}' THEN mrr ELSE money(mrr * rate) END AS mrr_end_base,
+           in_base(mrr, currency, rate) AS mrr_end_base,
            money(mrr_end_base * margin) AS margin_end_base
     FROM laid LEFT JOIN rate_of USING (currency, m)""",
     # a run is what a person got of a sequence without ninety days of silence
@@ -240,19 +242,20 @@ TABLES = {
       WHERE (direction = 'inbound' OR type = 'meeting') AND NOT is_automated
       UNION ALL SELECT account_id, replied_at, contact_id FROM outreach_run WHERE replied_at IS NOT NULL
     ), month AS (
-      SELECT d.account_id, month_number(local_day(happened)) AS m, count(*) AS n, min(who) AS least_of, max(who) AS greatest_of
+      SELECT d.account_id, month_number(local_day(happened)) AS m, count(*) AS n, min(who) AS one, max(who) AS other
       FROM done AS d JOIN (SELECT id FROM account_of WHERE is_target) ON id = d.account_id
       WHERE happened >= TIMESTAMP '{START}' - INTERVAL 3 MONTH GROUP BY ALL
     ), quarter AS (
-      SELECT account_id, m + later AS m, sum(n) AS n_touches, CASE WHEN min(least_of) < max(greatest_of) THEN 2 ELSE 1 END
-               AS n_people
+      SELECT account_id, m + later AS m, sum(n) AS n_touches,
+             CASE WHEN min(one) < max(other) THEN 2 ELSE 1 END AS n_people
       FROM month, range(3) AS r(later) GROUP BY ALL
     )
     SELECT month_start(g.m) AS month_on, n_people, n_touches, segment, industry, region, owner
     FROM (SELECT *, unnest(range({FROM_MONTH}, {TO_MONTH})) AS m FROM account_of WHERE is_target) AS g
     LEFT JOIN quarter AS q ON q.account_id = g.id AND q.m = g.m""",
     "cost": """
-    SELECT day_on, channel::channel_name AS channel, amount AS amount_base FROM landed.spend WHERE deleted_at IS NULL""",
+    SELECT day_on, channel::channel_name AS channel, amount AS amount_base
+    FROM landed.spend WHERE deleted_at IS NULL""",
 }
 
 
