@@ -69,7 +69,7 @@ TABLES = {
                AS yearly
       FROM landed.opportunity WHERE deleted_at IS NULL AND merged_into_id IS NULL
     )
-    SELECT d.account_id, d.owner_id, d.closed_at, d.channel::channel_name AS channel, channel AS origin,
+    SELECT d.account_id, d.owner_id, d.closed_at, d.channel::channel_name AS channel, d.channel::channel_name AS origin,
            d.type AS opportunity_type, d.is_imported, d.is_test, d.deleted_at, d.merged_into_id, d.is_closed, d.is_won,
            d.created_on, d.closed_on, date_trunc('quarter', d.expected_close_on)::DATE AS due_from, {OF_ACCOUNT}, o.owner,
            in_base(d.amount, d.currency, r.rate) AS amount_base,
