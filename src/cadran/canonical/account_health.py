@@ -9,12 +9,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.days import days_between, local_day
 from cadran.canonical.months import month_of
 from cadran.canonical.response import TOUCH, by_people
 from cadran.canonical.shape import money, publish, running, stacked
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,11 +11,10 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.schema import schema_of
 from cadran.canonical.shape import running
 from cadran.canonical.taxonomy import FROM
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,13 +11,12 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical import normalise as n
 from cadran.canonical import taxonomy
 from cadran.canonical.days import utc_to_local
 from cadran.canonical.evidence import LAYOUTS, MOMENTS, NUMBERS
 from cadran.canonical.texts import LACKS, TEXT, TIMES
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

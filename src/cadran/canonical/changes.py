@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import ibis
-
 from cadran.canonical.schema import TYPES, Expr, conform, schema_of
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

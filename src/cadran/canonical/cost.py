@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.money import WIDE
 from cadran.canonical.months import month_of
 from cadran.canonical.origin import plain
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import known_day, money, pick, running, stacked, window
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,14 +10,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.changes import FAR_AHEAD, as_of, spans_before
 from cadran.canonical.days import local_to_utc
 from cadran.canonical.dimensions import with_owner
 from cadran.canonical.pipeline import OF_DEAL, held_at, point, points
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int, conform, schema_of
 from cadran.canonical.stages import dressed
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
+from cadran.canonical.builtin import Builtin
 
 if TYPE_CHECKING:
     from cadran.canonical.schema import Expr
@@ -16,14 +16,10 @@ if TYPE_CHECKING:
 SECONDS_IN_DAY = 86_400
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp(6)"), "timestamp('UTC', 6)"))
-def _instant(zone: str, wall: object) -> object:
-    """The instant at which the clocks of that zone show this."""
-
-
-@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC', 6)"), "timestamp(6)"))
-def _wall(zone: str, instant: object) -> object:
-    """What the clocks of that zone show at this instant."""
+#: The instant at which the clocks of that zone show this.
+_instant = Builtin("timezone", ("string", "timestamp(6)"), "timestamp('UTC', 6)")
+#: What the clocks of that zone show at this instant.
+_wall = Builtin("timezone", ("string", "timestamp('UTC', 6)"), "timestamp(6)")
 
 
 def utc_to_local(timestamp: Expr, zone: str | Expr) -> Expr:

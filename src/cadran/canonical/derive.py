@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.account_health import account_health
 from cadran.canonical.cost import cost
 from cadran.canonical.coverage import coverage_movement, due_states
@@ -33,6 +31,7 @@ from cadran.canonical.shape import known_day, publish
 from cadran.canonical.stages import marks, skipped, stage_interval, stage_passage, stays, steps
 from cadran.canonical.target_account import target_account
 from cadran.canonical.touch import account_approach, deal_touches, touch
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.changes import FAR_AHEAD, LONG_AGO
 from cadran.canonical.schema import TYPES, Expr
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import ibis
-
 from cadran.canonical import normalise as n
+from cadran.deferred import ibis
 from cadran.errors import MappingError
 
 if TYPE_CHECKING:

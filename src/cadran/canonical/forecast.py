@@ -10,12 +10,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.coverage import SCOPES, finest
 from cadran.canonical.days import days_between, local_to_utc
 from cadran.canonical.dimensions import with_owner
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.changes import TRACKED, as_type, inferred_changes
 from cadran.canonical.entities import ENTITIES, Entity
 from cadran.canonical.schema import TYPES, Expr, empty
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

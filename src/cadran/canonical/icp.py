@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from cadran.canonical import normalise as n
 from cadran.canonical.entities import entity
 from cadran.canonical.rules import fold
 from cadran.canonical.standards import countries, word_of
+from cadran.deferred import ibis
 from cadran.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.days import SECONDS_IN_DAY
 from cadran.canonical.entities import COMMON, ENTITIES
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import earliest, pick, running, stacked, window
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

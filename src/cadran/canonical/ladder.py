@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.schema import as_int
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,12 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical import taxonomy
 from cadran.canonical.cells import Cells
 from cadran.canonical.schema import TYPES, schema_of
 from cadran.canonical.texts import ROW, kept, texts
+from cadran.deferred import ibis
 from cadran.errors import Issue
 
 if TYPE_CHECKING:

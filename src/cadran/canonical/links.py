@@ -12,11 +12,10 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical import normalise as n
 from cadran.canonical.identity import FREE_MAIL
 from cadran.canonical.schema import conform, empty, schema_of
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.schema import MONEY, TYPES, Expr
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

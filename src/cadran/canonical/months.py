@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import known_day, open_day
+from cadran.deferred import ibis
 from cadran.period import MONTHS_IN_YEAR
 
 if TYPE_CHECKING:

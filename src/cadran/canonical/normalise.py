@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import ibis
-
+from cadran.canonical.builtin import Builtin
 from cadran.canonical.days import local_to_utc, utc_to_local
 from cadran.canonical.schema import TYPES
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,42 +63,16 @@ OFFSET = r":\d{2}[^+-]*(?:Z|UTC|GMT|[+-]\d{2}:?(?:\d{2})?)$"
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 
 
-@ibis.udf.scalar.builtin(name="trim")
-def _trim(text: str, characters: str) -> str:  # type: ignore[empty-body]
-    """The text without these characters around it."""
-
-
-@ibis.udf.scalar.builtin(name="ascii")
-def _ascii(text: str) -> int:  # type: ignore[empty-body]
-    """The code of the first character."""
-
-
-@ibis.udf.scalar.builtin(name="strlen")
-def _strlen(text: str) -> int:  # type: ignore[empty-body]
-    """How many bytes the text takes."""
-
-
-@ibis.udf.scalar.builtin
-def strip_accents(text: str) -> str:  # type: ignore[empty-body]
-    """The text without accents."""
-
-
-@ibis.udf.scalar.builtin(name="try_strptime", signature=(("string", "array<string>"), "timestamp(6)"))
-def _read(text: object, formats: object) -> object:
-    """The timestamp that the first fitting format reads, else NULL."""
-
-
-def try_strptime(text: Expr, formats: list[str]) -> Expr:
-    """The timestamp that the first fitting format reads, else NULL."""
-    return _read(text, formats)
-
-
-def _bytes(text: Expr) -> Expr:
-    return _strlen(text)
-
-
-def _code(text: Expr) -> Expr:
-    return _ascii(text)
+#: The text without these characters around it.
+_trim = Builtin("trim", ("string", "string"), "string")
+#: The code of the first character.
+_code = Builtin("ascii", ("string",), "int64")
+#: How many bytes the text takes.
+_bytes = Builtin("strlen", ("string",), "int64")
+#: The text without accents.
+strip_accents = Builtin("strip_accents", ("string",), "string")
+#: The timestamp that the first fitting format reads, else NULL.
+try_strptime = Builtin("try_strptime", ("string", "array<string>"), "timestamp(6)")
 
 
 def clean(text: Expr) -> Expr:

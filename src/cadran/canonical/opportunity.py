@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.changes import as_of, spans_before
 from cadran.canonical.days import days_between, local_day, local_to_utc
 from cadran.canonical.dimensions import with_account, with_owner, with_title
@@ -19,6 +17,7 @@ from cadran.canonical.origin import origin
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int
 from cadran.canonical.shape import earliest, known_day, pick, window
 from cadran.canonical.touch import touched
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

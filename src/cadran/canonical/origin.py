@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.taxonomy import CHANNELS, shipped_words
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from cadran.canonical.schema import Expr

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.days import SECONDS_IN_DAY
 from cadran.canonical.dimensions import with_account, with_owner, with_title
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import pick, publish, running, window
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,13 +11,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.changes import FAR_AHEAD, LONG_AGO, as_of, spans_before
 from cadran.canonical.dimensions import versions
 from cadran.canonical.money import with_base
 from cadran.canonical.schema import MONEY, TYPES, Expr, as_int
 from cadran.canonical.stages import dressed
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import ibis
-
 from cadran.canonical.schema import TYPES
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

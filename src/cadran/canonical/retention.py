@@ -12,10 +12,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.months import known_month
 from cadran.canonical.shape import money, pick, running, stacked, window
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -13,8 +13,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.customers import with_customer
 from cadran.canonical.days import SECONDS_IN_DAY, local_day, local_to_utc
 from cadran.canonical.money import converted, rated, with_base
@@ -23,6 +21,7 @@ from cadran.canonical.retention import customer_months
 from cadran.canonical.schema import MONEY, TYPES
 from cadran.canonical.shape import known_day, money, pick, publish, running, stacked, window
 from cadran.canonical.subscriptions import spans
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import ibis
-
 from cadran.canonical.entities import COMMON, entity
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.days import days_between
 from cadran.canonical.dimensions import with_owner
 from cadran.canonical.schema import TYPES
 from cadran.canonical.shape import known_day
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

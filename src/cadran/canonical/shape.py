@@ -7,12 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import ibis
-
 from cadran import period
 from cadran.canonical.days import local_day
 from cadran.canonical.entities import day_of, published_columns
 from cadran.canonical.schema import MONEY, TYPES, Expr
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from datetime import date

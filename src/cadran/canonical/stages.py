@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.changes import as_of, spans_before
 from cadran.canonical.days import days_elapsed
 from cadran.canonical.dimensions import with_account, with_owner, with_title
@@ -18,6 +16,7 @@ from cadran.canonical.ladder import KEYS, key
 from cadran.canonical.money import with_base
 from cadran.canonical.schema import TYPES, Expr, as_int
 from cadran.canonical.touch import staying
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

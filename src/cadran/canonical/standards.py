@@ -13,12 +13,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import ibis
 from babel import Locale
 from babel.core import get_global
 
 from cadran.canonical import normalise as n
 from cadran.canonical.rules import fold
+from cadran.deferred import ibis
 from cadran.errors import ConfigError, did_you_mean
 from cadran.record import shipped_yaml
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.changes import as_type
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import earliest, latest, money, pick, window
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

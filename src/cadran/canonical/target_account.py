@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.days import local_day, local_to_utc
 from cadran.canonical.dimensions import versions, with_account, with_owner
 from cadran.canonical.months import known_month, month_end, month_of, open_month
 from cadran.canonical.opportunity import TWO_WAY
 from cadran.canonical.schema import TYPES, Expr
 from cadran.canonical.shape import publish, stacked
+from cadran.deferred import ibis
 from cadran.period import MONTHS_IN_YEAR
 
 if TYPE_CHECKING:

@@ -12,10 +12,9 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-import ibis
-
 from cadran.canonical import normalise as n
 from cadran.canonical.rules import fold
+from cadran.deferred import ibis
 from cadran.errors import ConfigError
 from cadran.record import shipped_yaml
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical import normalise as n
 from cadran.canonical.rules import is_pattern
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

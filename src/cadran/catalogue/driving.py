@@ -19,7 +19,8 @@ from cadran.catalogue import fields
 from cadran.catalogue.expression import column_names, parse
 from cadran.catalogue.fields import issue_of
 from cadran.catalogue.findings import finding, unknown_name
-from cadran.catalogue.syntax import Source, read_syntax
+from cadran.catalogue.syntax import Source
+from cadran.catalogue.trees import read_syntax
 from cadran.errors import CadranError, DefinitionError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from cadran.canonical.entities import published_columns
-from cadran.catalogue.syntax import Call, Column, Source, Tree, Value, read_day, read_syntax
+from cadran.catalogue.syntax import Call, Column, Source, Tree, Value, read_day
+from cadran.catalogue.trees import read_syntax
 from cadran.errors import DefinitionError, did_you_mean
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from cadran.catalogue.expression import entity_kinds, parse
 from cadran.catalogue.measures import missing_of
+from cadran.deferred import ibis
 from cadran.engine.expression import day_literal, ibis_value
 from cadran.engine.parts import Part
 from cadran.errors import DefinitionError

@@ -12,10 +12,9 @@ import operator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from cadran.canonical.days import local_day
 from cadran.canonical.entities import published_columns
+from cadran.deferred import ibis
 from cadran.engine.aggregate import DAY, Condition, Prepared, Slot, moment_slots, slots_of
 from cadran.engine.expression import day_literal, ibis_value
 from cadran.engine.outcomes import outcome_table

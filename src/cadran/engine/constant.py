@@ -10,12 +10,11 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.money import PRICED, rates
 from cadran.canonical.schema import schema_of
 from cadran.canonical.settings import Constant, money_settings
 from cadran.canonical.shape import known_day
+from cadran.deferred import ibis
 from cadran.engine.tables import published
 from cadran.errors import Issue, QueryError
 

@@ -13,8 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
+from cadran.deferred import ibis
 from cadran.engine.aggregate import DAY, exact
 from cadran.engine.compile import PERIOD, dim_names, identity
 from cadran.engine.frame import run

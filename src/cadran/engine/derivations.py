@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import ibis
-from ibis.expr import operations as ops
-
 import cadran.canonical
 from cadran import period
 from cadran.canonical import derive, history
 from cadran.canonical.entities import ENTITIES
 from cadran.canonical.schema import AUXILIARY, TYPES, schema_of
 from cadran.canonical.shape import known_day, open_day
+from cadran.deferred import ibis
 from cadran.store import compiled
 from cadran.store.dialect import statement
 
@@ -137,7 +135,7 @@ def _compiled(settings: Settings, dialect: str) -> list[Piece]:
 
 
 def _piece(name: str, table: ir.Table, dialect: str) -> Piece:
-    reads = {found.name for found in table.op().find(ops.UnboundTable)}
+    reads = {found.name for found in table.op().find(ibis.expr.operations.UnboundTable)}
     types = {column: str(kind) for column, kind in table.schema().items()}
     return Piece(name, tuple(sorted(reads)), types, statement(table, dialect))
 

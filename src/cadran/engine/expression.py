@@ -11,10 +11,9 @@ import functools
 import operator
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from cadran.canonical.days import days_between
 from cadran.catalogue.syntax import Call, Column, Tree, Value
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,13 +85,10 @@ def _case(*args: Any) -> Any:
     return ibis.cases(*zip(args[:-1:2], values[:-1], strict=True), else_=values[-1])
 
 
-def _bound(choose: Callable[..., Any]) -> Callable[..., Any]:
-    def bound(*given: Any) -> Any:
-        args = _alike(*given)
-        unknown = functools.reduce(operator.or_, (arg.isnull() for arg in args))
-        return ibis.ifelse(unknown, ibis.null(), choose(*args))
-
-    return bound
+def _bound(choose: Callable[..., Any], *given: Any) -> Any:
+    args = _alike(*given)
+    unknown = functools.reduce(operator.or_, (arg.isnull() for arg in args))
+    return ibis.ifelse(unknown, ibis.null(), choose(*args))
 
 
 def _date(value: Any) -> Any:
@@ -119,8 +115,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "like": lambda value, pattern: value.like(pattern.op().value),
     "nullif": lambda value, other: value.nullif(other),
     "coalesce": lambda *args: ibis.coalesce(*_alike(*args)),
-    "least": _bound(ibis.least),
-    "greatest": _bound(ibis.greatest),
+    "least": lambda *args: _bound(ibis.least, *args),
+    "greatest": lambda *args: _bound(ibis.greatest, *args),
     "in": lambda value, *others: value.isin(others),
     "is_null": lambda value: value.isnull(),
     "case": _case,

@@ -18,20 +18,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ibis
-import sqlglot
-
-from cadran.canonical import days, schema
+from cadran.canonical import builtin, days, schema
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.catalogue import expression as kinds
-from cadran.catalogue import syntax
+from cadran.catalogue import syntax, trees
 from cadran.catalogue.expression import entity_kinds, parse
 from cadran.catalogue.measures import missing_of
-from cadran.catalogue.syntax import Call, Column, Tree, Value
+from cadran.catalogue.syntax import Call, Column, Source, Tree, Value
+from cadran.catalogue.trees import adopt, plain_tree, read_syntax
+from cadran.deferred import ibis, sqlglot
 from cadran.engine import expression
 from cadran.engine.expression import ibis_value
 from cadran.engine.parts import parts_of
 from cadran.engine.tables import published
+from cadran.errors import DefinitionError
 from cadran.store import compiled
 
 if TYPE_CHECKING:
@@ -102,7 +102,10 @@ class Fragments:
         for entity, texts in found.items():
             self.prepare(entity, texts)
         self._remember(found)
-        return [{"entity": e, "stamp": stamp(), "fragments": self._plain(e, texts)} for e, texts in found.items()]
+        sources = (Source(text, "", DefinitionError) for text in formulas_of(catalogue))
+        read = {source.text: plain_tree(read_syntax(source.text, source)) for source in sources}
+        kept = [{"entity": e, "stamp": stamp(), "fragments": self._plain(e, texts)} for e, texts in found.items()]
+        return [*kept, {"entity": "", "stamp": stamp(), "fragments": {}, "trees": read}]
 
     def _recall(self) -> bool:
         """Take what an earlier process compiled for a catalogue; False when that was done before."""
@@ -141,6 +144,7 @@ class Fragments:
                 return
             for each in kept():
                 if each["stamp"] == stamp():
+                    adopt(each.get("trees", {}))
                     for text, values in each["fragments"].items():
                         self._known.setdefault((each["entity"], text), Fragment(*values))
             self._adopted.add(name)
@@ -204,6 +208,13 @@ def texts_of(catalogue: Catalogue) -> dict[str, list[str]]:
     return {entity: list(texts) for entity, texts in found.items()}
 
 
+def formulas_of(catalogue: Catalogue) -> list[str]:
+    """Every text over the parts of a figure: formulas of derived KPIs, and conditions of notes."""
+    every = [kpi for kpis in catalogue.kpis.values() for kpi in kpis]
+    texts = [text for kpi in every for text in (kpi.expression, *(note.when for note in kpi.notes)) if text]
+    return list(dict.fromkeys(texts))
+
+
 def texts_of_part(part: Part) -> list[str]:
     """Every expression and predicate of one part."""
     measure = part.measure
@@ -219,9 +230,11 @@ def stamp() -> str:
     """
     columns = {name: [(c.name, c.type) for c in published_columns(name)] for name in ENTITIES}
     versions = [metadata.version(name) for name in ("ibis-framework", "sqlglot")]
-    own = [module.__file__ or "" for module in (expression, syntax, kinds, days, schema, sys.modules[__name__])]
+    modules = (expression, syntax, trees, kinds, days, builtin, schema, sys.modules[__name__])
+    own = [Path(module.__file__ or "") for module in modules]
+    own.append(Path(syntax.__file__ or "").with_name("sql_reader.py"))
     text = json.dumps([DIALECT, versions, columns]).encode()
-    return hashlib.sha256(b"\n".join([text, *(Path(name).read_bytes() for name in own)])).hexdigest()
+    return hashlib.sha256(b"\n".join([text, *(path.read_bytes() for path in own)])).hexdigest()
 
 
 #: The fragments of this process: they depend on nothing but the canonical tables.

@@ -128,8 +128,9 @@ class Frame:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             waiting: list[_Waiting] = []
             rest = self._read_fused(needs, components, _Reads(pool, waiting))
-        for one in waiting:
-            one.add(one.rows.result())
+            # rows are added while later statements still run
+            for one in waiting:
+                one.add(one.rows.result())
         return rest
 
     def _read_fused(self, needs: Needs, components: Components, reads: _Reads) -> Needs:

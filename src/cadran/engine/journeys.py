@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.days import SECONDS_IN_DAY, days_elapsed
 from cadran.canonical.schema import TYPES
+from cadran.deferred import ibis
 from cadran.engine.compile import kept_rows
 from cadran.engine.expression import day_literal
 from cadran.engine.question import knowledge

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.schema import schema_of
+from cadran.deferred import ibis
 from cadran.engine.derivations import LANDED
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from cadran.catalogue.expression import parse
 from cadran.engine.amount import Amount
 from cadran.engine.arithmetic import evaluate
-from cadran.i18n import Said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cadran.catalogue.definition import Kpi
     from cadran.engine.result import Number
+    from cadran.i18n import Said
 
 #: Decimals with which a part is written in a note.
 SHOWN = 2
@@ -33,6 +33,8 @@ def noted(
     """
     if not kpi.notes:
         return amount, ()
+    from cadran.i18n import Said  # noqa: PLC0415 - babel is slow to import
+
     values = {name: None if value is None else Decimal(str(value)) for name, value in parts.items()}
     shown = {name: None if value is None else round(value, SHOWN) for name, value in values.items()}
     params = {**shown, "currency": currency}

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from cadran.canonical.days import days_between
+from cadran.deferred import ibis
 from cadran.engine.aggregate import DAY
 from cadran.engine.expression import day_literal
 from cadran.engine.result import Outcomes

@@ -10,8 +10,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
+from cadran.deferred import ibis
 from cadran.engine.expression import day_literal
 from cadran.period import DAYS_IN_WEEK, MONTHS_IN_QUARTER, MONTHS_IN_YEAR
 

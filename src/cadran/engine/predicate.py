@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from cadran.catalogue.expression import column_names, entity_kinds, parse
-from cadran.catalogue.syntax import Call, Column, Source, Value, read_syntax
+from cadran.catalogue.syntax import Call, Column, Source, Value
+from cadran.catalogue.trees import read_syntax
 from cadran.errors import QueryError, did_you_mean
 
 if TYPE_CHECKING:

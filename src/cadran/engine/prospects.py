@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import ibis
-
 from cadran.canonical.days import days_elapsed
 from cadran.canonical.schema import TYPES
+from cadran.deferred import ibis
 from cadran.engine.compile import kept_rows
 from cadran.engine.question import knowledge
 from cadran.engine.tables import published, statement

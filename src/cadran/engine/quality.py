@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from cadran.canonical.quality import Check, checked
 from cadran.canonical.schema import schema_of
+from cadran.deferred import ibis
 from cadran.engine.derivations import LANDED
 from cadran.engine.tables import published
 

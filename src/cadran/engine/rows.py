@@ -11,11 +11,11 @@ import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.entities import published_columns
 from cadran.catalogue.expression import column_names
-from cadran.catalogue.syntax import Source, read_syntax
+from cadran.catalogue.syntax import Source
+from cadran.catalogue.trees import read_syntax
+from cadran.deferred import ibis
 from cadran.engine.aggregate import DAY
 from cadran.engine.compile import identity
 from cadran.engine.expression import day_literal

@@ -11,12 +11,9 @@ import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import ibis
-from ibis.expr import operations as ops
-
 from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.schema import AUXILIARY, schema
-from cadran.engine.derivations import CURRENT, LANDED, derivations
+from cadran.deferred import ibis
 from cadran.store.dialect import statement as statement_of
 
 if TYPE_CHECKING:
@@ -41,6 +38,8 @@ def published(entity: str) -> ir.Table:
 
 def readable() -> tuple[str, ...]:
     """Names of every table that a statement may read: the published ones, and what the past is made of."""
+    from cadran.engine.derivations import LANDED  # noqa: PLC0415 - of no use to questions about today
+
     landed = (LANDED + name for name, entity in ENTITIES.items() if not entity.derived)
     return (*ENTITIES, *landed, *AUXILIARY)
 
@@ -69,6 +68,8 @@ class Past:
         return f"WITH {pieces},\n{main[5:]}" if main.startswith("WITH ") else f"WITH {pieces}\n{main}"
 
     def _pieces(self, dialect: str) -> dict[str, Piece]:
+        from cadran.engine.derivations import CURRENT, derivations  # noqa: PLC0415 - of no use to questions about today
+
         every = derivations(self.settings, dialect)
         if not self.settings.without:
             return every
@@ -99,4 +100,4 @@ def _needed(pieces: Mapping[str, Piece], names: Iterable[str]) -> list[str]:
 @functools.lru_cache(maxsize=256)
 def _names(expression: ir.Table) -> frozenset[str]:
     """The unbound tables that an expression reads."""
-    return frozenset(table.name for table in expression.op().find(ops.UnboundTable))
+    return frozenset(table.name for table in expression.op().find(ibis.expr.operations.UnboundTable))

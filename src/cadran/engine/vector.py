@@ -59,6 +59,8 @@ def _value(tree: Tree, values: Mapping[str, Array], size: int) -> Array:
             return values[tree.name]
         case Value(value=bool() | int() | Decimal() as value):
             return np.full(size, float(value))
+        case Value(value=None):
+            return np.full(size, np.nan)
         case Call(name=name, args=args) if name in _FUNCTIONS:
             return _FUNCTIONS[name](*(_value(arg, values, size) for arg in args))
         case _:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cadran.engine import columns
-from cadran.insights.judge import value_of
 from cadran.stats.survival import median_durations
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ def _estimates(cells: columns.Cells) -> np.ndarray[Any, Any] | None:
         return None
     curves = cells.curves()
     if curves is None:
+        from cadran.insights.judge import value_of  # noqa: PLC0415 - slow to import, and seldom of use here
+
         shown = (value_of(figure).value for figure in cells.figures())
         return np.array([np.nan if v is None else float(v) for v in shown], dtype=np.float64).reshape(cells.shape)
     wanted = curves.cells_of(cells.places, cells.segments)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import ibis
-
 from cadran.canonical import links
 from cadran.canonical.assemble import assembled
 from cadran.canonical.calendars import HoursFrom, known_zones, working_minutes
@@ -19,6 +17,7 @@ from cadran.canonical.schema import empty
 from cadran.canonical.settings import settings_of
 from cadran.canonical.texts import ROW
 from cadran.catalogue.load import load_catalogue
+from cadran.deferred import ibis
 from cadran.engine import fragments, rollup
 from cadran.engine.derivations import derivations
 from cadran.engine.prepare import prepare

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import ibis
-
 from cadran.canonical.schema import schema_of
 from cadran.canonical.taxonomy import FROM, own_words, unmapped
+from cadran.deferred import ibis
 from cadran.errors import ConfigError
 from cadran.record import load_yaml, yaml_text
 from cadran.store.shelf import shelf_of

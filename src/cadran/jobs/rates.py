@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import ibis
 import pyarrow as pa
 
 from cadran.canonical import ecb
@@ -14,6 +13,7 @@ from cadran.canonical.money import LONGEST_GAP, PRICED, rates, through_euro
 from cadran.canonical.schema import schema_of
 from cadran.canonical.settings import money_settings, settings_of
 from cadran.canonical.shape import known_day
+from cadran.deferred import ibis
 from cadran.errors import Issue
 from cadran.store.shelf import shelf_of
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import ibis
 import pyarrow as pa
 
 from cadran.canonical.icp import Icp, fitted, icp_of
 from cadran.canonical.schema import schema_of
 from cadran.canonical.standards import FROM, KINDS, Standards, own_values, standardised, unknown
+from cadran.deferred import ibis
 from cadran.errors import ConfigError
 from cadran.record import Record, load_yaml, yaml_text
 from cadran.store.shelf import shelf_of

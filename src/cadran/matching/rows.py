@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
 import pyarrow as pa
 
 from cadran.canonical.identity import domain_key, email_key, name_key, phone_key, tax_key
+from cadran.deferred import ibis
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import ibis
 
+from cadran.deferred import ibis
 from cadran.errors import StoreError
 from cadran.store.lock import building_alone
 from cadran.store.warehouse import FILES, ISSUES, META, DuckDBWarehouse, SnapshotMeta
