@@ -94,6 +94,8 @@ def timed(
         report.add(Measure(f"{name}: CPU", median(took.cpu), "s"))
         report.add(Measure(f"{name}: peak memory", median(took.rss_mb) / 1024, "GB"))
     if "cadran" in runs:
+        compiled = [run(["benchmarks.compiling", report.scale])["compiling"] for _ in range(repeats)]
+        report.add(Measure("cadran: from the question to its last statement, CPU", median(compiled), "ms", most=100))
         ratios(report, runs, own)
 
 
