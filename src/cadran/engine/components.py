@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from cadran.engine.aggregate import DAY
@@ -18,9 +19,8 @@ from cadran.engine.periods import key_of
 from cadran.engine.sheet import Column, Sheet, coded, column_of, numbers, placed, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pyarrow as pa
+    from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from cadran.engine.aggregate import Slot
     from cadran.engine.compile import Curve, Scan
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cadran.engine.result import Durations
     from cadran.engine.sheet import Segment
     from cadran.engine.span import Span
-    from cadran.period import Calendar
+    from cadran.period import Calendar, Period
 
 #: Components that say that a segment has cases.
 _PRESENT = ("matched", "missing", "cohort")
@@ -237,3 +237,25 @@ def _segments(group: Group, table: pa.Table) -> list[Segment]:
     if not names:
         return [()] * table.num_rows
     return list(zip(*(table[name].to_pylist() for name in names), strict=True))
+
+
+def last_days(taken: Mapping[str, Sequence[date]], span: Span, calendar: Calendar) -> pa.Table:
+    """The last day of each period on which a photograph was taken.
+
+    Args:
+        taken: For each name, the days on which its photographs were taken, in order.
+        span: Periods.
+        calendar: Calendar of the company.
+
+    Returns:
+        A row for each period: its key as `PERIOD`, and a day or null for each name.
+    """
+    counted = [span.counted(period) for period in span.periods]
+    keys = pa.array([key_of(period, place, span, calendar) for place, period in enumerate(span.periods)])
+    last = {name: pa.array([_last(days, each) for each in counted], pa.date32()) for name, days in taken.items()}
+    return pa.table({PERIOD: keys, **last})
+
+
+def _last(days: Sequence[date], period: Period) -> date | None:
+    place = bisect_left(days, period.end)
+    return days[place - 1] if place and days[place - 1] >= period.start else None

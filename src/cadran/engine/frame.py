@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from cadran.engine.aggregate import DAY
 from cadran.engine.assemble import Assembler
 from cadran.engine.compile import Curve
-from cadran.engine.components import Components
+from cadran.engine.components import Components, last_days
 from cadran.engine.fragments import FRAGMENTS, texts_of_part
 from cadran.engine.fused import Fused, split
 from cadran.engine.prepare import Shape, shapes
@@ -33,6 +34,7 @@ from cadran.store.warehouse import FRAGMENTS as KEPT
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from concurrent.futures import Future
+    from datetime import date
 
     import ibis.expr.types as ir
     import pyarrow as pa
@@ -175,10 +177,13 @@ class Frame:
     def _photos(self, fused: Fused) -> tuple[pa.Table, dict[str, str]]:
         texts = dict.fromkeys(slot[0].photo for slots in fused.groups.values() for slot in slots)
         names = {text: f"d{place}" for place, text in enumerate(texts)}
-        sql = fused.photos(names)
+        taken = {name: self._taken(fused.photo_days(text)) for text, name in names.items()}
+        return last_days(taken, self.span, self.question.context.calendar), names
+
+    def _taken(self, sql: str) -> list[date]:
         # whatever is asked, and by whom, photographs were taken on the same days
         self.statements.append(sql)
-        return self.warehouse.remembered(sql), names
+        return [day for day in self.warehouse.remembered(sql)[DAY].to_pylist() if day]
 
     def execute(self, expression: ir.Table) -> pa.Table:
         """The rows of an expression, on the tables as they are or were."""

@@ -130,18 +130,12 @@ class Fused:
         columns = (known[name].columns.get(self.first.entity) for name in self.dims if name in known)
         return bool(self.shape.rows) and all(column in self.shape.values for column in columns)
 
-    def photos(self, names: Mapping[str, str]) -> str:
-        """The statement of the last day of each period with rows, whoever asks."""
-        last = [
-            f"MAX({DAY})"
-            + (f" FILTER (WHERE {FRAGMENTS.of(self.first.entity, text).sql})" if text else "")
-            + f" AS {name}"
-            for text, name in names.items()
-        ]
+    def photo_days(self, text: str) -> str:
+        """The statement of every day on which a photograph of the rows of a predicate was taken, whoever asks."""
+        kept = [f"{self.day} IS NOT NULL", *([f"({FRAGMENTS.of(self.first.entity, text).sql})"] if text else [])]
         return (
-            f"SELECT {self.key} AS {PERIOD}, {', '.join(last)}\n"
-            f'FROM (SELECT *, {self.day} AS {DAY} FROM "{self.first.entity}" AS {ROW}) AS {ROW}\n'
-            f"WHERE {' AND '.join(self.inside())}\nGROUP BY {PERIOD}"
+            f'SELECT DISTINCT {self.day} AS {DAY}\nFROM "{self.first.entity}" AS {ROW}\n'
+            f"WHERE {' AND '.join(kept)}\nORDER BY 1"
         )
 
     @property

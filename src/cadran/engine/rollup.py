@@ -3,11 +3,11 @@
 A rollup has the additive components of one table, day column and mode, for every KPI of the catalogue
 and each dimension in `ROLLED` alone, by day and by month; and by month for the dimensions in `SLICED`
 together, for questions that filter by them. Months that a bound of the question divides are read by
-day. A component is named by the text that computes it, so that a definition that has changed since
-finds nothing and is read from rows. What is not additive (quantiles, durations, distinct values),
-other filters and other dimensions are always read from rows. Any calendar, grain and elapsed share
-comes out the same either way, and so do windows whose ripeness moves with the day until which the
-data is known.
+day, for several dimensions together from the rows of those months. A component is named by the text
+that computes it, so that a definition that has changed since finds nothing and is read from rows. What
+is not additive (quantiles, durations, distinct values), other filters and other dimensions are always
+read from rows. Any calendar, grain and elapsed share comes out the same either way, and so do windows
+whose ripeness moves with the day until which the data is known.
 
 Rows that change are subtracted as they were and added as they are: additive components are exact, so
 a refreshed rollup gives what a rebuilt one gives.
@@ -70,6 +70,7 @@ class Rollup:
         sizes: Rows of each value of `SET`, as they were when it was written.
         rows: Rows of the table, likewise.
         sources: Column of the table behind each dimension.
+        by_day: Statement that gives its rows by day, for months that a question divides; empty where they are a table.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Rollup:
     sizes: Sequence[tuple[int, int]] = ()
     rows: int = 0
     sources: Sequence[str] = ()
+    by_day: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -127,7 +129,9 @@ def rollups(catalogue: Catalogue) -> list[Rollup]:
         if unit == "month":
             found.append(_rollup(f"{name}_month", fused, unit))
         if together := _together(fused):
-            found.append(_rollup(f"{name}_slice", together, unit))
+            slices = _rollup(f"{name}_slice", together, unit)
+            days = _rollup(slices.name, together, "day").select if unit == "month" else ""
+            found.append(replace(slices, by_day=days))
     return found
 
 
@@ -235,7 +239,7 @@ def rolled(fused: Fused, found: Iterable[Mapping[str, Any]]) -> tuple[str, dict[
     alike = [described(each) for each in found if (each["entity"], each["time"], each["mode"]) == key]
     if not alike:
         return None
-    months, texts = broken(fused.span, _moments(fused)), _texts(fused)
+    months, texts = _broken(fused), _texts(fused)
     ways = [way for each in alike if (way := _way(fused, each, alike, months, texts))]
     best = min(ways, key=lambda way: way.size, default=None)
     return _read(fused, best) if best and best.size < best.rollup.rows else None
@@ -275,6 +279,13 @@ def broken(span: Span, moments: Iterable[date]) -> list[Period]:
     return [Period(first, (first + timedelta(days=31)).replace(day=1)) for first in firsts]
 
 
+def _broken(fused: Fused) -> list[Period]:
+    """The months that must be read by day, of those that are read at all."""
+    span, is_balance = fused.span, fused.first.mode == "balance"
+    found = broken(span, _moments(fused))
+    return [month for month in found if month.start < span.end and (is_balance or month.end > span.start)]
+
+
 def _moments(fused: Fused) -> list[date]:
     """The days from which cases are too young, and the end of what is known."""
     known = fused.planner.known
@@ -300,12 +311,13 @@ def _way(
     if rollup.unit == "day" or not months:
         return _Way(rollup, own, columns, f'"{rollup.name}"', texts, size)
     days = next((each for each in alike if each.unit == "day" and each.sets == rollup.sets), None)
-    if days is None or len(months) > _MOST_BROKEN:
+    if (days is None and not rollup.by_day) or len(months) > _MOST_BROKEN:
         return None
     inside = " OR ".join(f"({DAY} >= {day(each.start)} AND {DAY} < {day(each.end)})" for each in months)
-    both = f'(SELECT * FROM "{rollup.name}" WHERE NOT ({inside}) UNION ALL SELECT * FROM "{days.name}" WHERE {inside})'
-    more = sum(days.size(mask) for mask in own.values()) * min(1.0, len(months) / _MONTHS)
-    return _Way(rollup, own, columns, both, texts, size + more)
+    by_day = f'"{days.name}"' if days else f"({rollup.by_day})"
+    both = f'(SELECT * FROM "{rollup.name}" WHERE NOT ({inside}) UNION ALL SELECT * FROM {by_day} WHERE {inside})'
+    more = sum(days.size(mask) for mask in own.values()) if days else rollup.rows
+    return _Way(rollup, own, columns, both, texts, size + more * min(1.0, len(months) / _MONTHS))
 
 
 def _filters(fused: Fused, rollup: Rollup) -> tuple[set[str], list[str]] | None:
