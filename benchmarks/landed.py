@@ -30,8 +30,8 @@ CREATE TEMP MACRO month_start(m) AS make_date(m // 12, 1 + m % 12, 1);
 CREATE TEMP MACRO money(amount) AS amount::DECIMAL(18, 4);
 CREATE TEMP MACRO in_base(amount, currency, rate) AS
     CASE WHEN currency = '{CURRENCY}' THEN amount ELSE money(amount * rate) END;
--- minutes of a piece of working time that have passed at a minute of the day
-CREATE TEMP MACRO passed(minute, since, until) AS greatest(least(minute, until) - since, 0);
+-- seconds of a piece of working time, in minutes of the day, that have passed at a second of the day
+CREATE TEMP MACRO passed(second, since, until) AS greatest(least(second, 60 * until) - 60 * since, 0);
 """
 _FIRST = ", ".join(f"min(changed_at) FILTER (new_value = '{s}') AS t{i}" for i, s in enumerate((*STAGES, "Won"), 1))
 OF_ACCOUNT = "a.segment, a.industry, a.region"
@@ -140,15 +140,15 @@ TABLES = {
     JOIN lead_of ON id = lead_id WHERE e.mql_at IS NOT NULL""",
     "lead_response": f"""
     WITH waited AS (
-      SELECT *, coalesce(first_response_at, TIMESTAMP '{KNOWN_AT}') AS ended_at, epoch(created_at::TIME) / 60 AS came,
-             epoch(coalesce(first_response_at, TIMESTAMP '{KNOWN_AT}')::TIME) / 60 AS ended
+      SELECT *, coalesce(first_response_at, TIMESTAMP '{KNOWN_AT}') AS ended_at, epoch(created_at::TIME) AS came,
+             epoch(coalesce(first_response_at, TIMESTAMP '{KNOWN_AT}')::TIME) AS ended
       FROM lead_of
     )
     SELECT local_day(created_at) AS created_on, first_response_at IS NOT NULL AS is_answered,
            ended_at >= created_at AS is_valid,
-           (u.minutes_before + passed(ended, u.first_from, u.first_to) + passed(ended, u.second_from, u.second_to)
-            - f.minutes_before - passed(came, f.first_from, f.first_to) - passed(came, f.second_from, f.second_to)) / 60
-             AS working_hours,
+           (60 * u.minutes_before + passed(ended, u.first_from, u.first_to) + passed(ended, u.second_from, u.second_to)
+            - 60 * f.minutes_before - passed(came, f.first_from, f.first_to) - passed(came, f.second_from, f.second_to))
+             / 3600 AS working_hours,
            segment, industry, region, owner, channel
     FROM waited JOIN landed.working_minutes AS f ON f.utc_on = created_at::DATE
     JOIN landed.working_minutes AS u ON u.utc_on = ended_at::DATE""",

@@ -158,13 +158,15 @@ class Landed:
         found = leads.with_columns(ended_at=pl.col("first_response_at").fill_null(KNOWN_AT))
         for name in ("created", "ended"):
             at = pl.col(f"{name}_at")
-            minute = (at.dt.epoch("s") % 86_400) / 60
+            second = at.dt.epoch("s") % 86_400
             passed = [
-                (pl.min_horizontal(minute, f"{piece}_to") - pl.col(f"{piece}_from")).clip(lower_bound=0)
+                (pl.min_horizontal(second, 60 * pl.col(f"{piece}_to")) - 60 * pl.col(f"{piece}_from")).clip(
+                    lower_bound=0
+                )
                 for piece in ("first", "second")
             ]
             found = found.with_columns(utc_on=at.dt.date()).join(days, on="utc_on", how="left")
-            found = found.with_columns((pl.col("minutes_before") + passed[0] + passed[1]).alias(name)).drop(
+            found = found.with_columns((60 * pl.col("minutes_before") + passed[0] + passed[1]).alias(name)).drop(
                 "utc_on", "minutes_before", "first_from", "first_to", "second_from", "second_to"
             )
         return found.select(
@@ -172,7 +174,7 @@ class Landed:
             created_on=local_day("created_at"),
             is_answered=pl.col("first_response_at").is_not_null(),
             is_valid=pl.col("ended_at") >= pl.col("created_at"),
-            working_hours=(pl.col("ended") - pl.col("created")) / 60,
+            working_hours=(pl.col("ended") - pl.col("created")) / 3600,
         )
 
     def customers(self, deals: pl.LazyFrame) -> pl.LazyFrame:

@@ -38,6 +38,19 @@ def test_t10_from_friday_afternoon_to_monday_morning():
     assert (row["is_answered"], row["is_valid"], row["responder_id"]) == (True, True, "o")
 
 
+def test_t10_time_to_the_second_is_no_bit_more():
+    """T-10: a wait of whole hours is that many hours exactly, or an answer within one would be told as later."""
+    seconds = range(26, 600, 13)
+    times = [f"08:{each // 60:02}:{each % 60:02}" for each in seconds]
+    leads = [lead(f"2026-01-0{day}T{each}", f"ann{day}{each}") for day in (2, 5) for each in times]
+    answers = [
+        touch(f"2026-01-0{day + after}T{each}", lead_id=f"ann{day}{each}")
+        for day, after in ((2, 4), (5, 1))
+        for each in times
+    ]
+    assert {row["working_hours"] for row in responses(lead=leads, activity=answers)} == {16, 8}
+
+
 def test_t11_the_change_of_time_is_no_hour_of_waiting():
     """T-11: lead 01:30, reply 03:30 on 29 March 2026 in Paris is 1 h."""
     (row,) = responses(lead=[lead("2026-03-29T00:30")], activity=[touch("2026-03-29T01:30")])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 INSTANT = TYPES["timestamp"]
 SECONDS_IN_HOUR = 3_600
-MINUTES_IN_HOUR = 60
+SECONDS_IN_MINUTE = 60
 
 #: Words of types of activity by which a person can be reached; notes and tasks are none.
 TOUCH = "mail|call|appel|meeting|r[eé]union|rendez|linkedin|sms|whatsapp|message|d[eé]mo"
@@ -158,26 +158,30 @@ def _timed(rows: ir.Table, t: Mapping[str, ir.Table]) -> ir.Table:
     seconds = (found.ended_at.epoch_seconds() - found.created_at.epoch_seconds()).cast("float64")
     return found.mutate(
         elapsed_hours=seconds / SECONDS_IN_HOUR,
-        working_hours=(found.worked_after - found.worked_before) / MINUTES_IN_HOUR,
+        working_hours=(found.worked_after - found.worked_before) / SECONDS_IN_HOUR,
     )
 
 
 def _with_worked(rows: ir.Table, calendar: ir.Table, *, at: str, name: str) -> ir.Table:
-    """The rows with the working minutes that the calendar of each counts up to an instant of each."""
+    """The rows with the working seconds that the calendar of each counts up to an instant of each.
+
+    Seconds are whole, so that an answer after an hour to the second is one after an hour, not after a bit more.
+    """
     days = calendar.select(
         "minutes_before", "first_from", "first_to", "second_from", "second_to", of="calendar", utc_on="utc_on"
     )
     found = rows.left_join(days, [rows.calendar == days.of, rows[at].date() == days.utc_on])
     midnight = found.utc_on.cast(INSTANT).epoch_seconds()
-    minute = (found[at].epoch_seconds() - midnight).cast("float64") / 60.0
-    first = _inside(minute, found.first_from, found.first_to)
-    second = _inside(minute, found.second_from, found.second_to)
-    return found.mutate(**{name: found.minutes_before + first + second}).drop(*days.columns)
+    second = (found[at].epoch_seconds() - midnight).cast("float64")
+    pieces = (found.first_from, found.first_to), (found.second_from, found.second_to)
+    first, other = (_inside(second, start * SECONDS_IN_MINUTE, end * SECONDS_IN_MINUTE) for start, end in pieces)
+    worked = found.minutes_before * SECONDS_IN_MINUTE + first + other
+    return found.mutate(**{name: worked}).drop(*days.columns)
 
 
-def _inside(minute: Expr, start: Expr, end: Expr) -> Expr:
-    """Minutes of a piece of working time that have passed at a minute of the day."""
-    return pick(minute <= start, 0.0, pick(minute >= end, end, minute) - start)
+def _inside(second: Expr, start: Expr, end: Expr) -> Expr:
+    """Seconds of a piece of working time that have passed at a second of the day."""
+    return pick(second <= start, 0.0, pick(second >= end, end, second) - start)
 
 
 def _described(rows: ir.Table, t: Mapping[str, ir.Table]) -> ir.Table:
