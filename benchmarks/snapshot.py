@@ -19,12 +19,12 @@ from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.schema import schema_of
 from cadran.catalogue.load import load_catalogue
 from cadran.config import BusinessHours
-from cadran.engine import fragments, rollup
+from cadran.engine import fragments, photos, rollup
 from cadran.engine.derivations import LANDED, derivations
 from cadran.engine.prepare import prepare
 from cadran.store.dialect import DUCKDB
 from cadran.store.snapshot import building, current, publish
-from cadran.store.warehouse import FRAGMENTS, ROLLUPS, SHAPES, DuckDBWarehouse, SnapshotMeta
+from cadran.store.warehouse import FRAGMENTS, PHOTOS, ROLLUPS, SHAPES, DuckDBWarehouse, SnapshotMeta
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +66,7 @@ def build(landed: Path, state: Path) -> Path:
         catalogue = load_catalogue()[0]
         writer.describe(SHAPES, prepare(writer.run, catalogue))
         writer.describe(ROLLUPS, rollup.write(writer.run, catalogue))
+        writer.describe(PHOTOS, photos.write(writer.run, catalogue))
         writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
         meta = SnapshotMeta(writer.name, KNOWN_AT, BUILT_AT, CURRENCY, ZONE, counts)
         return publish(writer, meta, issues=(), files=[], keep=1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from cadran.engine.aggregate import DAY
@@ -20,7 +20,8 @@ from cadran.engine.sheet import Column, Sheet, coded, column_of, numbers, placed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
+
+    import pyarrow as pa
 
     from cadran.engine.aggregate import Slot
     from cadran.engine.compile import Curve, Scan
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
     from cadran.engine.result import Durations
     from cadran.engine.sheet import Segment
     from cadran.engine.span import Span
-    from cadran.period import Calendar, Period
+    from cadran.period import Calendar
 
+    #: For each photograph by name, the last day of each period on which it was taken.
+    LastDays = Mapping[str, Sequence[date | None]]
+
+EPOCH = date(1970, 1, 1)
 #: Components that say that a segment has cases.
 _PRESENT = ("matched", "missing", "cohort")
 #: How many ids a message names.
@@ -84,8 +89,17 @@ class Components:
         self._keys = [key_of(period, place, self.span, self.calendar) for place, period in enumerate(self.span.periods)]
         self._places = {key: place for place, key in enumerate(self._keys)}
 
-    def add_scan(self, scan: Scan, table: pa.Table, photos: pa.Table | None = None) -> None:
-        """Take in the rows of a scan, and for photographs the days on which they were taken."""
+    def last_days(self, scan: Scan, photos: pa.Table) -> LastDays:
+        """For each period, the last day on which each photograph was taken, from the rows of `Scan.photos`."""
+        places = placed(photos[PERIOD], self._places).tolist()
+        found: dict[str, list[date | None]] = {name: [None] * len(self._keys) for name in scan.photo_names.values()}
+        for name, last in found.items():
+            for place, day in zip(places, photos[name].to_pylist(), strict=True):
+                last[place] = day
+        return found
+
+    def add_scan(self, scan: Scan, table: pa.Table, photos: LastDays | None = None) -> None:
+        """Take in the rows of a scan, and for photographs the last day of each period on which they were taken."""
         columns = [column_of(table[name]) for name in scan.slots.values()]
         codes, segments = coded(table, dim_names(scan.group))
         if scan.group.mode == "balance":
@@ -98,7 +112,7 @@ class Components:
             rows = {}
             days = numbers(table[DAY].cast("int32"))[0].astype(np.int64)
             for text, name in scan.photo_names.items():
-                taken = self._taken(scan.group, text, photos[PERIOD], photos[name])
+                taken = self._taken(scan.group, text, photos[name])
                 rows[text] = rows_of(np.where(taken[places] == days, places, -1), codes, shape)
         self._keep(scan, Sheet(segments, columns, rows))
 
@@ -124,15 +138,10 @@ class Components:
         rows = np.where(np.arange(shape[0])[:, None] >= first[None, :], rows, -1)
         return Sheet(segments, [column.running(cells, *shape) for column in chosen], {"": rows})
 
-    def _taken(self, group: Group, text: str, keys: pa.ChunkedArray, days: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    def _taken(self, group: Group, text: str, last: Sequence[date | None]) -> np.ndarray[Any, Any]:
         """Shape (periods + 1,): the day of the photograph of each period, or -1; the last is for no period."""
-        taken = np.full(len(self._keys) + 1, -1, dtype=np.int64)
-        places = placed(keys, self._places)
-        numbers = days.cast("int32").to_pylist()
-        found = {place: day for place, day in zip(places.tolist(), numbers, strict=True) if day is not None}
-        self._photos[group, text] = set(found)
-        taken[list(found)] = list(found.values())
-        return taken
+        self._photos[group, text] = {place for place, day in enumerate(last) if day}
+        return np.array([-1 if day is None else (day - EPOCH).days for day in (*last, None)], dtype=np.int64)
 
     def add_curve(self, curve: Curve, table: pa.Table) -> None:
         """Take in the durations or the outcomes of a part."""
@@ -237,25 +246,3 @@ def _segments(group: Group, table: pa.Table) -> list[Segment]:
     if not names:
         return [()] * table.num_rows
     return list(zip(*(table[name].to_pylist() for name in names), strict=True))
-
-
-def last_days(taken: Mapping[str, Sequence[date]], span: Span, calendar: Calendar) -> pa.Table:
-    """The last day of each period on which a photograph was taken.
-
-    Args:
-        taken: For each name, the days on which its photographs were taken, in order.
-        span: Periods.
-        calendar: Calendar of the company.
-
-    Returns:
-        A row for each period: its key as `PERIOD`, and a day or null for each name.
-    """
-    counted = [span.counted(period) for period in span.periods]
-    keys = pa.array([key_of(period, place, span, calendar) for place, period in enumerate(span.periods)])
-    last = {name: pa.array([_last(days, each) for each in counted], pa.date32()) for name, days in taken.items()}
-    return pa.table({PERIOD: keys, **last})
-
-
-def _last(days: Sequence[date], period: Period) -> date | None:
-    place = bisect_left(days, period.end)
-    return days[place - 1] if place and days[place - 1] >= period.start else None

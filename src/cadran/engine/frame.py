@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cadran.engine.aggregate import DAY
 from cadran.engine.assemble import Assembler
 from cadran.engine.compile import Curve
-from cadran.engine.components import Components, last_days
+from cadran.engine.components import Components
 from cadran.engine.fragments import FRAGMENTS, texts_of_part
 from cadran.engine.fused import Fused, split
+from cadran.engine.photos import last_days, photo_days, some_of
 from cadran.engine.prepare import Shape, shapes
 from cadran.engine.rollup import rolled
 from cadran.engine.tables import statement
@@ -32,7 +32,7 @@ from cadran.engine.trailing import (
 from cadran.store.warehouse import FRAGMENTS as KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
     from concurrent.futures import Future
     from datetime import date
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cadran.catalogue.definition import Kpi
     from cadran.engine.aggregate import Slot
     from cadran.engine.compile import Leaf, Needs
+    from cadran.engine.components import LastDays
     from cadran.engine.parts import Group, Part
     from cadran.engine.question import Question
     from cadran.engine.span import Span
@@ -115,8 +116,8 @@ class Frame:
         rest = self._read_at_once(needs, components) if self.warehouse.fuses and not self.question.past else needs
         plan = planner.plan(rest, span)
         for scan in plan.scans:
-            photos = self.execute(scan.photos) if scan.photos is not None else None
-            components.add_scan(scan, self.execute(scan.expression), photos)
+            last = components.last_days(scan, self.execute(scan.photos)) if scan.photos is not None else None
+            components.add_scan(scan, self.execute(scan.expression), last)
         for curve in plan.curves:
             components.add_curve(curve, self.execute(curve.expression))
         for group, part in components.without_rate():
@@ -156,16 +157,13 @@ class Frame:
         return shapes(self.warehouse.shapes)
 
     def _read_groups(self, fused: Fused, components: Components, reads: _Reads) -> None:
-        photos, names = self._photos(fused) if fused.first.mode == "photo" else (None, {})
-        days = photos and sorted({day for name in names.values() for day in photos[name].to_pylist() if day})
+        names, last, days = self._photos(fused) if fused.first.mode == "photo" else ({}, None, None)
         rest = fused
         if covered := rolled(fused, self.warehouse.rollups):
             rest = fused.without(covered[1])
-            self._start(
-                reads, covered[0], functools.partial(_add_scans, components, fused, covered[1], (names, photos))
-            )
+            self._start(reads, covered[0], functools.partial(_add_scans, components, fused, covered[1], (names, last)))
         if rest.groups and (scanned := rest.scan(days))[1]:
-            self._start(reads, scanned[0], functools.partial(_add_scans, components, rest, scanned[1], (names, photos)))
+            self._start(reads, scanned[0], functools.partial(_add_scans, components, rest, scanned[1], (names, last)))
         for part in fused.curved:
             self._start(reads, fused.curve(part), functools.partial(_add_curves, components, fused, part))
 
@@ -174,16 +172,18 @@ class Frame:
         self.statements.append(sql)
         reads.waiting.append(_Waiting(reads.pool.submit(self.warehouse.execute, sql), add))
 
-    def _photos(self, fused: Fused) -> tuple[pa.Table, dict[str, str]]:
+    def _photos(self, fused: Fused) -> tuple[dict[str, str], LastDays, list[date] | None]:
+        """The name of each photograph, the days on which they were taken, and which days alone need to be read."""
         texts = dict.fromkeys(slot[0].photo for slots in fused.groups.values() for slot in slots)
         names = {text: f"d{place}" for place, text in enumerate(texts)}
-        taken = {name: self._taken(fused.photo_days(text)) for text, name in names.items()}
-        return last_days(taken, self.span, self.question.context.calendar), names
+        last = {name: last_days(self._days(fused.first, text), self.span) for text, name in names.items()}
+        return names, last, some_of(last.values(), self._days(fused.first, ""), self.span)
 
-    def _taken(self, sql: str) -> list[date]:
-        # whatever is asked, and by whom, photographs were taken on the same days
-        self.statements.append(sql)
-        return [day for day in self.warehouse.remembered(sql)[DAY].to_pylist() if day]
+    def _days(self, group: Group, text: str) -> Sequence[date]:
+        sql = photo_days(group.entity, group.time, text)
+        if sql not in self.statements:
+            self.statements.append(sql)
+        return self.warehouse.days(sql)
 
     def execute(self, expression: ir.Table) -> pa.Table:
         """The rows of an expression, on the tables as they are or were."""
@@ -210,7 +210,7 @@ def _add_scans(
     components: Components,
     fused: Fused,
     columns: dict[Slot, str],
-    photos: tuple[dict[str, str], pa.Table | None],
+    photos: tuple[dict[str, str], LastDays | None],
     rows: pa.Table,
 ) -> None:
     for scan, part in split(fused, rows, columns):

@@ -130,14 +130,6 @@ class Fused:
         columns = (known[name].columns.get(self.first.entity) for name in self.dims if name in known)
         return bool(self.shape.rows) and all(column in self.shape.values for column in columns)
 
-    def photo_days(self, text: str) -> str:
-        """The statement of every day on which a photograph of the rows of a predicate was taken, whoever asks."""
-        kept = [f"{self.day} IS NOT NULL", *([f"({FRAGMENTS.of(self.first.entity, text).sql})"] if text else [])]
-        return (
-            f'SELECT DISTINCT {self.day} AS {DAY}\nFROM "{self.first.entity}" AS {ROW}\n'
-            f"WHERE {' AND '.join(kept)}\nORDER BY 1"
-        )
-
     @property
     def day(self) -> str:
         """The day column."""

@@ -15,6 +15,7 @@ a refreshed rollup gives what a rebuilt one gives.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ ROLLED = ("segment", "industry", "region", "owner", "channel")
 SLICED = ("segment", "industry", "region", "channel")
 #: Most months that are read by day beside those that are read whole, and about how many there are.
 _MOST_BROKEN, _MONTHS = 12, 36
+#: How the name of a rollup by month ends after that of the one by day.
+_MONTH = "_month"
 #: A rollup while it is written, and how many times its largest sum must fit in eight bytes.
 _WIDE, _ROOM = "_wide_sums", 1000
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,7 +130,7 @@ def rollups(catalogue: Catalogue) -> list[Rollup]:
         found.append(_rollup(name, fused, "day"))
         unit = "day" if fused.first.mode == "photo" else "month"
         if unit == "month":
-            found.append(_rollup(f"{name}_month", fused, unit))
+            found.append(_rollup(name + _MONTH, fused, unit))
         if together := _together(fused):
             slices = _rollup(f"{name}_slice", together, unit)
             days = _rollup(slices.name, together, "day").select if unit == "month" else ""
@@ -162,17 +165,12 @@ def write(run: Callable[[str], Any], catalogue: Catalogue) -> list[dict[str, Any
 
 
 def _written(run: Callable[[str], Any], each: Rollup) -> Rollup:
-    rows = each.select
-    days = each.name.removesuffix("_month")
+    days = each.name.removesuffix(_MONTH)
     if days != each.name:
-        # the days are written already: they are fewer than the rows
-        codes = [f"g{place}" for place in range(len(each.dims))]
-        sums = [f"SUM({name}) AS {name}" for name in each.columns.values()]
-        head = [f"CAST(DATE_TRUNC('month', {DAY}) AS DATE) AS {DAY}", *codes, SET, *sums]
         run(f'CREATE OR REPLACE TABLE "{each.name}" AS SELECT * FROM "{days}" LIMIT 0')
-        run(f'INSERT INTO "{each.name}" SELECT {", ".join(head)} FROM "{days}" GROUP BY ALL ORDER BY {SET}, 1')
+        run(f'INSERT INTO "{each.name}" {_by_month(each, days)} ORDER BY {SET}, 1')
     else:
-        run(f"CREATE OR REPLACE TEMP TABLE {_WIDE} AS {rows}")
+        run(f"CREATE OR REPLACE TEMP TABLE {_WIDE} AS {each.select}")
         casts = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in _narrow(run))
         kept = f"* REPLACE ({casts})" if casts else "*"
         # what a filter keeps lies together, so that the other columns of the rest need not be unpacked
@@ -202,21 +200,52 @@ def _narrow(run: Callable[[str], Any]) -> list[tuple[str, str]]:
     return [*short, *((name, "BIGINT") for name, kind in kinds.items() if kind == "HUGEINT")]
 
 
-def refresh(run: Callable[[str], object], found: Iterable[Rollup], changed: Mapping[str, tuple[str, str]]) -> None:
+def refresh(run: Callable[[str], Any], found: Iterable[Rollup], changed: Mapping[str, tuple[str, str]]) -> None:
     """Bring rollups up to date with rows that changed.
 
+    Statements run beside each other, each by one thread: for few rows, threads that share a statement cost more
+    than they bring.
+
     Args:
-        run: Runs one statement on the database that is written.
+        run: Runs statements on the database that is written, on a cursor of its own so that threads do not meet.
         found: Rollups that are there.
         changed: For each table that changed, the tables of its rows as they were and as they are.
     """
-    for each in found:
-        for sign, table in zip(("-", "+"), changed.get(each.entity, ()), strict=False):
-            codes = [f"g{place}" for place in range(len(each.dims))]
-            sums = [f"{sign}{name}" for name in each.columns.values()]
-            rows = each.select.replace(f'FROM "{each.entity}" AS', f'FROM "{table}" AS')
-            head = [DAY, *codes, *([SET] if codes else ["0"]), *sums]
-            run(f'INSERT INTO "{each.name}" SELECT {", ".join(head)} FROM ({rows})')
+    touched = {each.name: each for each in found if each.entity in changed}
+    own = [each for name, each in touched.items() if not name.endswith(_MONTH)]
+    texts = [_refreshed(each, touched.get(each.name + _MONTH), changed[each.entity]) for each in own]
+    [(threads,)] = run("SELECT current_setting('threads')").fetchall()
+    run("SET threads = 1")
+    try:
+        with ThreadPoolExecutor(int(threads)) as pool:
+            for _ in pool.map(run, texts):
+                pass
+    finally:
+        run(f"SET threads = {threads}")
+
+
+def _refreshed(each: Rollup, month: Rollup | None, changed: tuple[str, str]) -> str:
+    """The statements that add what changed to a rollup by day, and to that by month which is made of it."""
+    codes = [f"g{place}" for place in range(len(each.dims))]
+    parts = []
+    for sign, table in zip("-+", changed, strict=True):
+        rows = each.select.replace(f'FROM "{each.entity}" AS', f'FROM "{table}" AS')
+        sums = [f"{sign}{name} AS {name}" for name in each.columns.values()]
+        parts.append(f"SELECT {', '.join([DAY, *codes, SET, *sums])} FROM ({rows})")
+    delta = f"_changed{each.name}"
+    texts = [f'CREATE OR REPLACE TEMP TABLE "{delta}" AS {" UNION ALL ".join(parts)}']
+    texts.append(f'INSERT INTO "{each.name}" BY NAME FROM "{delta}"')
+    if month:
+        texts.append(f'INSERT INTO "{month.name}" {_by_month(each, delta)}')
+    return ";\n".join([*texts, f'DROP TABLE "{delta}"'])
+
+
+def _by_month(days: Rollup, table: str) -> str:
+    """The rows of a rollup by month, from those of the one by day, which are fewer than those of the table."""
+    codes = [f"g{place}" for place in range(len(days.dims))]
+    sums = [f"SUM({name}) AS {name}" for name in days.columns.values()]
+    head = [f"CAST(DATE_TRUNC('month', {DAY}) AS DATE) AS {DAY}", *codes, SET, *sums]
+    return f'SELECT {", ".join(head)} FROM "{table}" GROUP BY ALL'
 
 
 def described(values: Mapping[str, Any]) -> Rollup:

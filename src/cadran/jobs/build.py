@@ -18,7 +18,7 @@ from cadran.canonical.settings import settings_of
 from cadran.canonical.texts import ROW
 from cadran.catalogue.load import load_catalogue
 from cadran.deferred import ibis
-from cadran.engine import fragments, rollup
+from cadran.engine import fragments, photos, rollup
 from cadran.engine.derivations import derivations
 from cadran.engine.prepare import prepare
 from cadran.engine.tables import readable
@@ -33,7 +33,7 @@ from cadran.store import raw
 from cadran.store.dialect import DUCKDB
 from cadran.store.shelf import FileShelf, shelf_of
 from cadran.store.snapshot import building
-from cadran.store.warehouse import FRAGMENTS, ROLLUPS, SHAPES, SnapshotMeta
+from cadran.store.warehouse import FRAGMENTS, PHOTOS, ROLLUPS, SHAPES, SnapshotMeta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,6 +104,7 @@ def build_project(
             catalogue, _ = load_catalogue(project.catalogue)
             writer.describe(SHAPES, prepare(writer.run, catalogue))
             writer.describe(ROLLUPS, rollup.write(writer.run, catalogue))
+            writer.describe(PHOTOS, photos.write(writer.run, catalogue))
             writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
         meta = SnapshotMeta(writer.name, known_at, now, project.currency, project.zone.key, work.counts)
         issues = tuple(work.issues)

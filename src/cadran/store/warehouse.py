@@ -11,7 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
@@ -20,6 +20,7 @@ from cadran.errors import Issue, StoreError
 from cadran.store.dialect import DUCKDB, statement
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import ibis.expr.types as ir
@@ -33,7 +34,9 @@ ROLLUPS = "_rollups"
 SHAPES = "_shapes"
 #: Table of what the engine compiled of the catalogue at the build; likewise.
 FRAGMENTS = "_fragments"
-#: Statements whose rows are kept in memory: those of few rows that many questions share.
+#: Table of the days of each photograph, by the statement that finds them; likewise.
+PHOTOS = "_photos"
+#: Statements whose days are kept in memory: those that many questions share.
 MOST_REMEMBERED = 256
 
 
@@ -75,8 +78,8 @@ class Warehouse(Protocol):
         """The rows of one statement, on a cursor of its own so that threads do not meet."""
         ...
 
-    def remembered(self, sql: str) -> pa.Table:
-        """The rows of a statement that is asked over and over."""
+    def days(self, sql: str) -> Sequence[date]:
+        """The days that a statement gives, in order, which is asked over and over."""
         ...
 
     def kept(self, name: str) -> tuple[dict[str, Any], ...]:
@@ -105,9 +108,9 @@ class RowsOnly(ABC):
     def execute(self, sql: str) -> pa.Table:
         """The rows of one statement."""
 
-    def remembered(self, sql: str) -> pa.Table:
-        """The rows of a statement, which is run again."""
-        return self.execute(sql)
+    def days(self, sql: str) -> Sequence[date]:
+        """The days of a statement, which is run again."""
+        return _days(self.execute(sql))
 
     def kept(self, _name: str) -> tuple[dict[str, Any], ...]:
         """Nothing."""
@@ -164,7 +167,9 @@ class DuckDBWarehouse:
         self.rollups: tuple[dict[str, Any], ...] = self.kept(ROLLUPS)
         self.shapes: tuple[dict[str, Any], ...] = self.kept(SHAPES)
         self._statements: dict[object, str] = {}
-        self._remembered: OrderedDict[str, pa.Table] = OrderedDict()
+        self._days: OrderedDict[str, Sequence[date]] = OrderedDict(
+            (each["sql"], [date.fromisoformat(day) for day in each["days"]]) for each in self.kept(PHOTOS)
+        )
         self._lock = threading.Lock()
 
     def sql(self, expression: ir.Table) -> str:
@@ -191,16 +196,16 @@ class DuckDBWarehouse:
         finally:
             cursor.close()
 
-    def remembered(self, sql: str) -> pa.Table:
-        """The rows of a statement that is asked over and over: nothing of a snapshot ever changes."""
+    def days(self, sql: str) -> Sequence[date]:
+        """The days that a statement gives, asked over and over: nothing of a snapshot ever changes."""
         with self._lock:
-            found = self._remembered.get(sql)
+            found = self._days.get(sql)
         if found is None:
-            found = self.execute(sql)
+            found = _days(self.execute(sql))
             with self._lock:
-                self._remembered[sql] = found
-                while len(self._remembered) > MOST_REMEMBERED:
-                    self._remembered.popitem(last=False)
+                self._days[sql] = found
+                while len(self._days) > MOST_REMEMBERED:
+                    self._days.popitem(last=False)
         return found
 
     def issues(self, entities: frozenset[str] = frozenset()) -> tuple[Issue, ...]:
@@ -221,6 +226,10 @@ class DuckDBWarehouse:
     def _text(self, table: str) -> list[str]:
         rows = self._connection.cursor().execute(f'SELECT content FROM "{table}" ORDER BY position').fetchall()
         return [row[0] for row in rows]
+
+
+def _days(rows: pa.Table) -> list[date]:
+    return [day for day in rows.column(0).to_pylist() if day]
 
 
 def described_meta(values: dict[str, Any]) -> SnapshotMeta:
