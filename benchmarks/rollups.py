@@ -15,7 +15,7 @@ from benchmarks.timing import median, ratio
 from benchmarks.work import BREAKDOWNS, SERIES, differences, values
 from cadran.canonical.entities import published_columns
 from cadran.catalogue.load import load_catalogue
-from cadran.engine import rollup
+from cadran.engine import rollup, rollup_tables
 from cadran.engine.query import KpiQuery
 from cadran.engine.run import answers
 from cadran.store.warehouse import DuckDBWarehouse
@@ -48,14 +48,14 @@ def rollups(scale: Scale, report: Report, *, repeats: int) -> None:
     for _ in range(repeats):
         took["dashboard"].append(_timed(lambda: ask(warehouse, catalogue)))
         took["what does not add up"].append(_timed(lambda: answers(catalogue, durations(), bare, CONTEXT)))
-        took["refresh"].append(_timed(lambda: rollup.refresh(_run_by(connection), found, changed)))
+        took["refresh"].append(_timed(lambda: rollup_tables.refresh(_run_by(connection), found, changed)))
         refreshed = [sums(connection, each) for each in found]
         swap(connection, changed, "new")
-        took["rebuild"].append(_timed(lambda: rollup.write(connection.execute, catalogue)))
+        took["rebuild"].append(_timed(lambda: rollup_tables.write(connection.execute, catalogue)))
         wrong += sum(sums(connection, each) != was for each, was in zip(found, refreshed, strict=True))
         # back to what it was, for the next round
         swap(connection, changed, "old")
-        rollup.write(connection.execute, catalogue)
+        rollup_tables.write(connection.execute, catalogue)
     connection.close()
     copy.unlink()
     report.add(

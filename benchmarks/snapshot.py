@@ -19,7 +19,7 @@ from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.schema import schema_of
 from cadran.catalogue.load import load_catalogue
 from cadran.config import BusinessHours
-from cadran.engine import fragments, photos, rollup
+from cadran.engine import fragments, photos, rollup_tables
 from cadran.engine.derivations import LANDED, derivations
 from cadran.engine.prepare import prepare
 from cadran.store.dialect import DUCKDB
@@ -65,7 +65,7 @@ def build(landed: Path, state: Path) -> Path:
         counts = write(landed, writer)
         catalogue = load_catalogue()[0]
         writer.describe(SHAPES, prepare(writer.run, catalogue))
-        writer.describe(ROLLUPS, rollup.write(writer.run, catalogue))
+        writer.describe(ROLLUPS, rollup_tables.write(writer.run, catalogue))
         writer.describe(PHOTOS, photos.write(writer.run, catalogue))
         writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
         meta = SnapshotMeta(writer.name, KNOWN_AT, BUILT_AT, CURRENCY, ZONE, counts)

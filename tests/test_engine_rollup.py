@@ -6,7 +6,9 @@ from datetime import date
 import pytest
 
 from cadran.engine.query import KpiQuery
-from cadran.engine.rollup import ROLLED, broken, described, refresh, rollups, write
+from cadran.engine.rollup import ROLLED, described, rollups
+from cadran.engine.rollup_read import broken
+from cadran.engine.rollup_tables import refresh, write
 from cadran.engine.run import answers
 from cadran.engine.span import Span
 from cadran.errors import CadranError

@@ -18,7 +18,7 @@ from cadran.engine.fragments import FRAGMENTS, texts_of_part
 from cadran.engine.fused import Fused, split
 from cadran.engine.photos import last_days, photo_days, some_of
 from cadran.engine.prepare import Shape, shapes
-from cadran.engine.rollup import rolled
+from cadran.engine.rollup_read import rolled
 from cadran.engine.tables import statement
 from cadran.engine.trailing import (
     History,

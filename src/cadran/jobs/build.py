@@ -18,7 +18,7 @@ from cadran.canonical.settings import settings_of
 from cadran.canonical.texts import ROW
 from cadran.catalogue.load import load_catalogue
 from cadran.deferred import ibis
-from cadran.engine import fragments, photos, rollup
+from cadran.engine import fragments, photos, rollup_tables
 from cadran.engine.derivations import derivations
 from cadran.engine.prepare import prepare
 from cadran.engine.tables import readable
@@ -103,7 +103,7 @@ def build_project(
         if isinstance(shelf, FileShelf):
             catalogue, _ = load_catalogue(project.catalogue)
             writer.describe(SHAPES, prepare(writer.run, catalogue))
-            writer.describe(ROLLUPS, rollup.write(writer.run, catalogue))
+            writer.describe(ROLLUPS, rollup_tables.write(writer.run, catalogue))
             writer.describe(PHOTOS, photos.write(writer.run, catalogue))
             writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
         meta = SnapshotMeta(writer.name, known_at, now, project.currency, project.zone.key, work.counts)
