@@ -6,7 +6,7 @@ seeds and quarters of the published forecast, which is run beside, and other one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,20 +37,29 @@ SIZES = {
 }
 FIRST_SEED, STARTS, MONTH = 100, np.arange(730, 1096, QUARTER), QUARTER / 3
 DAYS, MIDDLE = 91.0, 45.0
-#: Companies of the smallest size with other seeds, and small companies for the coverage of bands and of KPI landings.
-OTHERS, SMALL, COMPANIES, MONTHS = 12, 500, 600, 25
+#: Companies with other seeds at the sizes whose targets are hardest, by new deals a day.
+OTHERS = {1.0: 24, 20.0: 4}
+#: Small companies for the coverage of bands and of KPI landings.
+SMALL, COMPANIES, MONTHS = 500, 600, 25
 COVERED = {0.8: (0.78, 0.82), 0.95: (0.93, 0.97)}
 
 
 @dataclass
 class Told:
-    """Forecasts of quarters beside what came true."""
+    """Forecasts of quarters beside what came true.
+
+    The lists are of amounts, one for each quarter, but for these: what somebody who knows every chance expects
+    1 − |F − A| / A to be, of his own best forecast (`ceiling`), of ours (`hoped`) and of the published one
+    (`hoped_published`). What then came true has no part in them, so that they tell methods apart without luck.
+    """
 
     said: list[float] = field(default_factory=list)
     simple: list[float] = field(default_factory=list)
     published: list[float] = field(default_factory=list)
     knowing: list[float] = field(default_factory=list)
     ceiling: list[float] = field(default_factory=list)
+    hoped: list[float] = field(default_factory=list)
+    hoped_published: list[float] = field(default_factory=list)
     actual: list[float] = field(default_factory=list)
     inside: dict[float, list[bool]] = field(default_factory=lambda: {level: [] for level in COVERED})
 
@@ -73,8 +82,9 @@ class Told:
 
     def extend(self, other: Told) -> None:
         """Add the quarters of another."""
-        for name in ("said", "simple", "published", "knowing", "ceiling", "actual"):
-            getattr(self, name).extend(getattr(other, name))
+        for one in fields(self):
+            if one.name != "inside":
+                getattr(self, one.name).extend(getattr(other, one.name))
         for level, inside in self.inside.items():
             inside.extend(other.inside[level])
 
@@ -125,7 +135,12 @@ class World:
         weight = np.cumsum(1 / ordered)
         best = float(ordered[np.searchsorted(weight, weight[-1] / 2)])
         told.knowing.append(float(may.mean()))
-        told.ceiling.append(float(_right(np.array(best), ordered).mean()))
+        for expected, said in (
+            (told.ceiling, best),
+            (told.hoped, told.said[-1]),
+            (told.hoped_published, told.published[-1]),
+        ):
+            expected.append(float(_right(np.array(said), ordered).mean()))
 
 
 def evaluate(seed: int, shared: Path | None) -> list[Line]:
@@ -150,12 +165,19 @@ def _shared(seed: int, shared: Path) -> list[Line]:
     for per_day, (n_won, n_seeds, n_past, draws, *targets) in SIZES.items():
         worlds = [World.shared(simulate, FIRST_SEED + each, per_day) for each in range(n_seeds)]
         both = quarters(worlds, n_past, published, draws)
-        lines += _lines(f"{n_won} won deals a quarter", both, targets)
+        where = f"{n_won} won deals a quarter"
+        lines += [*_lines(where, both, targets), *_without_luck(where, both)]
         for every, own in zip(everything, both, strict=True):
             every.extend(own)
     lines += _summary(everything, "all sizes of the shared simulator", limit=0.03)
-    others = quarters((World.shared(simulate, seed + each, 1.0) for each in range(OTHERS)), 0, published, 200)
-    return [*lines, *_lines("14 won deals a quarter, other seeds", others, [None, None])]
+    for per_day, n_seeds in OTHERS.items():
+        n_won, _, _, draws, *_ = SIZES[per_day]
+        others = quarters(
+            (World.shared(simulate, seed + each, per_day) for each in range(n_seeds)), 0, published, draws
+        )
+        where = f"{n_won} won deals a quarter, other seeds"
+        lines += [*_lines(where, others, [None, None]), *_without_luck(where, others)]
+    return lines
 
 
 def quarters(
@@ -231,9 +253,26 @@ def _lines(where: str, both: tuple[Told, Told], targets: list[float | None]) -> 
             f"Bias {told.bias(told.said):+.3f}, published {told.bias(told.published):+.3f}, "
             f"of who knows {told.bias(told.knowing):+.3f}"
         )
+        if target is not None and target > np.mean(told.ceiling):
+            note += ". The target is above what can be known"
         accuracy, published = told.accuracy(told.said), told.accuracy(told.published)
         way: Any = "shown" if target is None else "at least"
         found.append(Line(f"1 − |F − A| / A, {where}, {when}", accuracy, published, target, way, note))
+    return found
+
+
+def _without_luck(where: str, both: tuple[Told, Told]) -> list[Line]:
+    """What who knows every chance expects of our forecasts and of the published ones: what came true has no part."""
+    found = []
+    for when, told in zip(("at its start", "in its middle"), both, strict=True):
+        more = np.array(told.hoped) - told.hoped_published
+        note = (
+            f"as who knows every chance expects it, who expects {np.mean(told.ceiling):.3f} of his own best forecast; "
+            f"{np.mean(more):+.3f} ± {np.std(more) / np.sqrt(more.size):.3f} beside the published forecast, better in "
+            f"{np.sum(more > 0)} of {more.size} quarters"
+        )
+        name = f"1 − |F − A| / A without luck, {where}, {when}"
+        found.append(Line(name, float(np.mean(told.hoped)), float(np.mean(told.hoped_published)), None, "shown", note))
     return found
 
 

@@ -69,6 +69,23 @@ def test_open_deals_bring_less_than_their_amount_and_more_time_brings_more(compa
     assert expect(model, book, 0.0).total == 0
 
 
+@pytest.mark.parametrize(("day", "sees"), [(800.0, True), (500.0, False)])
+def test_new_deals_come_as_the_season_of_past_years_has_them(company, day, sees):
+    book = company.known_at(day)
+    model = Hazards.of(book.stays, day)
+
+    def brought(moved, first, last):
+        moves = (book.created > day + first) & (book.created <= day + last)
+        found = expect(model, replace(book, created=np.where(moves, book.created + moved, book.created)), 91.0)
+        return found.value[found.is_new].sum()
+
+    usual = brought(0.0, -365.0, -274.0)
+    # had fewer come in that quarter of the year before and more in the half-year before it, fewer come now
+    fewer = brought(-120.0, -365.0, -274.0)
+    assert fewer < 0.95 * usual if sees else fewer == usual
+    assert brought(40.0, 0.0, 400.0) == usual, "what is created later tells nothing"
+
+
 def test_a_span_that_ends_with_its_quarter_has_all_of_the_last_hurry(company):
     book = company.known_at(QUARTER * 9 - 46)
     model = Hazards.of(book.stays, book.day)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 #: Days of creations that tell which deals are still to come, and profiles taken of them at most.
 RECENT_DAYS, MOST_PROFILES = 182.0, 240
+#: Days in a year, days around a week in which the deals of past years tell its season, and how far seasons move the
+#: deals that are created, beforehand and at most, in logarithms.
+YEAR, AROUND, SEASON, MOST_SEASON = 365.25, 45.5, 0.15, 0.4
 #: Deals followed together, which bounds the memory that it takes.
 BLOCK = 4096
 #: Past spans whose yield and whose amount the top-down methods take the mean of.
@@ -182,12 +185,13 @@ def expect(model: Chances, book: Book, days: float) -> Expected:
     worth = amount[still.deal]
     profiles, a_week = _profiles(book)
     wins = np.zeros(profiles.deal.size)
+    season = _season(book, days)
     for week, share in enumerate(_parts_of_weeks(days).tolist()):
         # deals of a week come in its middle, on average
         start = WEEK * (week + share / 2)
         day = np.full(profiles.deal.size, book.day + start)
         later = model.by_week(replace(profiles, entered=day, began=day), book.day + start, days - start)
-        wins += a_week * share * later.sum(axis=1)
+        wins += a_week * season[week] * share * later.sum(axis=1)
     own = amount[profiles.deal]
     n_wins = int((book.won & (book.closed > book.day - WINDOW_DAYS) & (book.closed <= book.day)).sum())
     return Expected(
@@ -335,6 +339,34 @@ def _parts_of_weeks(days: float) -> Array:
     length = days / WEEK
     weeks = np.arange(max(int(np.ceil(length - 1e-9)), 0), dtype=np.float64)
     return np.asarray(np.clip(length - weeks, 0, 1))
+
+
+def _season(book: Book, days: float) -> Array:
+    """How many deals come in each week ahead for one of late, by the season alone: shape (weeks,).
+
+    Past years tell it, by what came around that week and in the half-year before; growth from year to year is taken
+    out of both, since nothing says that it goes on. Few deals tell little.
+    """
+    middle = WEEK * (np.arange(_parts_of_weeks(days).size) + 0.5)
+    created = np.sort(book.created[book.created <= book.day])
+    n_years = int((book.day - float(created[0]) - RECENT_DAYS) // YEAR) if created.size else 0
+    if n_years < 1:
+        return np.ones(middle.size)
+
+    def number(until: Array, length: float) -> Array:
+        first, last = (np.searchsorted(created, each, "right") for each in (until - length, until))
+        return np.asarray(last - first, dtype=np.float64)
+
+    before = book.day - YEAR * np.arange(1, n_years + 1, dtype=np.float64)
+    ahead = number(before[:, None] + middle + AROUND, 2 * AROUND).sum(axis=0) + 1
+    late = float(number(before, RECENT_DAYS).sum()) + 1
+    lag = (middle + RECENT_DAYS / 2) / YEAR
+    growth = (float(number(np.array([book.day]), RECENT_DAYS)[0]) + 1) / (float(number(before[:1], RECENT_DAYS)[0]) + 1)
+    seen = np.log(ahead / (2 * AROUND) / (late / RECENT_DAYS)) - lag * np.log(growth)
+    weight = SEASON**2 / (SEASON**2 + 1 / ahead + 1 / late)
+    # of a week nearly a year ahead, not all that surrounded it a year ago is over
+    weight *= middle + AROUND <= YEAR
+    return np.asarray(np.exp(np.clip(weight * seen, -MOST_SEASON, MOST_SEASON)))
 
 
 def _profiles(book: Book) -> tuple[Stays, float]:
