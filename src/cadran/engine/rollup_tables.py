@@ -83,9 +83,7 @@ def refresh(run: Callable[[str], Any], found: Iterable[Rollup], changed: Mapping
         found: Rollups that are there.
         changed: For each table that changed, the tables of its rows as they were and as they are.
     """
-    touched = {each.name: each for each in found if each.entity in changed}
-    own = [each for name, each in touched.items() if not name.endswith(MONTH)]
-    texts = [_refreshed(each, touched.get(each.name + MONTH), changed[each.entity]) for each in own]
+    texts = [_refreshed(each, changed[each.entity]) for each in found if each.entity in changed]
     settings = {name: run(f"SELECT current_setting('{name}')").fetchone()[0] for name in _WHILE_REFRESHING}
     try:
         for name, value in _WHILE_REFRESHING.items():
@@ -98,20 +96,15 @@ def refresh(run: Callable[[str], Any], found: Iterable[Rollup], changed: Mapping
             run(f"SET {name} = '{value}'")
 
 
-def _refreshed(each: Rollup, month: Rollup | None, changed: tuple[str, str]) -> str:
-    """The statements that add what changed to a rollup by day, and to that by month which is made of it."""
+def _refreshed(each: Rollup, changed: tuple[str, str]) -> str:
+    """The statements that take from a rollup what rows were, and add what they are."""
     codes = [f"g{place}" for place in range(len(each.dims))]
-    parts = []
+    texts = []
     for sign, table in zip("-+", changed, strict=True):
         rows = each.select.replace(f'FROM "{each.entity}" AS', f'FROM "{table}" AS')
-        sums = [f"{sign}{name} AS {name}" for name in each.columns.values()]
-        parts.append(f"SELECT {', '.join([DAY, *codes, SET, *sums])} FROM ({rows})")
-    delta = f"_changed{each.name}"
-    texts = [f'CREATE OR REPLACE TEMP TABLE "{delta}" AS {" UNION ALL ".join(parts)}']
-    texts.append(f'INSERT INTO "{each.name}" BY NAME FROM "{delta}"')
-    if month:
-        texts.append(f'INSERT INTO "{month.name}" {_by_month(each, delta)}')
-    return ";\n".join([*texts, f'DROP TABLE "{delta}"'])
+        sums = [f"{sign}{name}" for name in each.columns.values()]
+        texts.append(f'INSERT INTO "{each.name}" SELECT {", ".join([DAY, *codes, SET, *sums])} FROM ({rows})')
+    return ";\n".join(texts)
 
 
 def _by_month(days: Rollup, table: str) -> str:
