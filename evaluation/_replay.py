@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cadran.insights.alert_rules import Asked
     from cadran.insights.alerts import Signal
     from cadran.insights.reading import Reading, Readings
-    from cadran.workspace import View
+    from cadran.view import View
 
 WEEKS = 104
 #: What is watched for anomalies in the replay: steps of the funnel. All that is watched takes six seconds a week.

@@ -31,7 +31,7 @@ from evaluation.line import Line
 if TYPE_CHECKING:
     from cadran.insights.alerts import Signal
     from cadran.insights.reading import Reading
-    from cadran.workspace import View
+    from cadran.view import View
 
 #: Seed of `cadran demo`, which is judged, and others that are shown.
 SEED, OTHERS = 7, range(1, 13)

@@ -34,7 +34,7 @@ from cadran.jobs.start import init_project
 from cadran.notify.settings import Notices, Route, Smtp, notices
 from cadran.period import Calendar
 from cadran.store.alerting import open_alerts
-from cadran.workspace import View
+from cadran.view import View
 from test_insights_anomalies import BOOKINGS, CLOSED, END, FRANCE, company
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, deal
 

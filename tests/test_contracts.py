@@ -24,7 +24,8 @@ from cadran.insights.record import record
 from cadran.jobs.contracts import approve, change_record, history, propose, recompute, refuse, status_of
 from cadran.jobs.start import init_project
 from cadran.store.contracts import open_contracts
-from cadran.workspace import View, Workspace
+from cadran.view import View
+from cadran.workspace import Workspace
 from cockpit import get
 from warehouse import MemoryWarehouse, deal
 

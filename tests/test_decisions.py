@@ -23,7 +23,8 @@ from cadran.jobs.decisions import decide, decisions, measure_due, parse_expected
 from cadran.jobs.start import init_project
 from cadran.period import Trailing
 from cadran.store.archive import open_archive
-from cadran.workspace import View, Workspace
+from cadran.view import View
+from cadran.workspace import Workspace
 from cockpit import get
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, deal, kpi
 from warehouse import measure as counted

@@ -16,7 +16,7 @@ from cadran.config import BusinessHours, Project
 from cadran.engine.query import KpiQuery, RowQuery
 from cadran.errors import QueryError
 from cadran.insights.series import kind_of
-from cadran.workspace import View
+from cadran.view import View
 from cockpit import get
 from warehouse import WIN_RATE, MemoryWarehouse, catalogue, deal, kpi, measure
 

@@ -17,7 +17,7 @@ from cadran.engine.derivations import derivations
 from cadran.engine.journeys import JourneyQuery
 from cadran.engine.prospects import ProspectQuery
 from cadran.engine.query import KpiQuery
-from cadran.workspace import View
+from cadran.view import View
 from warehouse import KNOWN_AT, MemoryWarehouse, context
 
 FIRST = dt.datetime(2024, 7, 1, 9)

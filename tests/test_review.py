@@ -25,7 +25,8 @@ from cadran.jobs.decisions import decide, plan_of
 from cadran.jobs.start import init_project
 from cadran.period import Calendar, Trailing
 from cadran.stats.contrast import Estimate, certainty, rank_certainty
-from cadran.workspace import View, Workspace
+from cadran.view import View
+from cadran.workspace import Workspace
 from cockpit import get
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, deal, kpi, measure
 

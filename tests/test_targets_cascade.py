@@ -25,7 +25,8 @@ from cadran.insights.pacing import pacing
 from cadran.jobs.goals import goal_records, pace_of_target, spread_goal, write_goal
 from cadran.jobs.start import init_project
 from cadran.period import Period
-from cadran.workspace import View, Workspace
+from cadran.view import View
+from cadran.workspace import Workspace
 from cockpit import get
 from warehouse import BOOKED, WIN_RATE, WON, MemoryWarehouse, catalogue, deal
 

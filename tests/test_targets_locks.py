@@ -24,7 +24,8 @@ from cadran.jobs.start import init_project
 from cadran.jobs.targets import lock_records, lock_targets
 from cadran.period import Period
 from cadran.store.archive import open_archive
-from cadran.workspace import View, open_workspace
+from cadran.view import View
+from cadran.workspace import open_workspace
 from warehouse import WIN_RATE, MemoryWarehouse, catalogue, deal
 
 NOW = datetime(2026, 3, 20, 9)

@@ -17,7 +17,8 @@ from cadran.config import load_project
 from cadran.jobs.start import init_project
 from cadran.jobs.targets import suggest_targets, suggestion_record
 from cadran.period import Period
-from cadran.workspace import View, Workspace
+from cadran.view import View
+from cadran.workspace import Workspace
 from warehouse import WIN_RATE, WON, MemoryWarehouse, catalogue, deal, kpi, measure
 
 KNOWN = datetime(2026, 7, 15)

@@ -8,8 +8,8 @@ import pytest
 from browser import chromium, served, tab
 from cadran.engine.query import KpiQuery
 from cadran.errors import StoreError
+from cadran.view import View
 from cadran.web.app import create_app
-from cadran.workspace import View
 from cockpit import FakeWorkspace, fake_workspace, get
 from markup import Page
 from warehouse import MemoryWarehouse

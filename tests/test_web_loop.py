@@ -22,8 +22,9 @@ from cadran.jobs.decisions import decide, plan_of
 from cadran.jobs.review import actions, last_review
 from cadran.jobs.start import init_project
 from cadran.store.archive import open_archive
+from cadran.view import View
 from cadran.web.app import create_app
-from cadran.workspace import View, Workspace
+from cadran.workspace import Workspace
 from cockpit import fake_workspace, get
 from markup import Page
 from warehouse import MemoryWarehouse, deal

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,9 +22,12 @@ from cadran.jobs.start import init_project
 from cadran.jobs.sync import sync_project
 from cadran.period import local_day
 from cadran.sources.demo import write_company
-from cadran.workspace import View, open_workspace
+from cadran.workspace import open_workspace
 from engines import Backend, backend, engine, engine_name, postgres_url
 from oracles.test_oracles import CATALOGUE, KPIS, _group, _row_group, _same
+
+if TYPE_CHECKING:
+    from cadran.view import View
 
 __all__ = ["Backend", "backend", "engine", "engine_name", "postgres_url"]
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]

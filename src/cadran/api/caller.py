@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 
 from cadran.errors import did_you_mean
 from cadran.i18n import pick_language
-from cadran.workspace import View, Workspace  # noqa: TC001 - FastAPI reads the annotations
+from cadran.view import View  # noqa: TC001 - FastAPI reads the annotations
+from cadran.workspace import Workspace  # noqa: TC001 - FastAPI reads the annotations
 
 if TYPE_CHECKING:
     from cadran.catalogue.definition import Kpi

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from cadran.workspace import LOCAL
+from cadran.view import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cadran.insights.anomalies import Anomalies, Anomaly
-    from cadran.workspace import View
+    from cadran.view import View
 
 SHAPES = {"level_shift": "New level", "drift": "Drift", "spike": "Spike", "silence": "Silence"}
 _HEADS = ("KPI", "Segment", "What", "Since", "Value", "Expected", "Range", "n", "At stake")

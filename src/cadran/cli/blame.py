@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cadran.insights.blame import Blame, Blamed
-    from cadran.workspace import View
+    from cadran.view import View
 
 
 def show_blame(found: Blame, view: View, language: str, show: Callable[[Table], None]) -> None:

@@ -12,7 +12,7 @@ from cadran.i18n import say
 
 if TYPE_CHECKING:
     from cadran.insights.reading import Reading, Readings
-    from cadran.workspace import View
+    from cadran.view import View
 
 
 def show_curves(readings: Readings, view: View, language: str) -> None:

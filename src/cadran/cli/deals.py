@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cadran.cli.options import Output
     from cadran.insights.open_deals import OpenDeal, OpenDeals, PipelineChances, Reason
-    from cadran.workspace import View
+    from cadran.view import View
 
 HEADS = ("Deal", "Owner", "Stage", "Why", "Silent", "Amount", "Chance", "Range", "Expected", "By hand", "Days")
 FLAGS = {"past_close": "past its close date", "no_activity": "no activity", "stalled": "longer than usual in its stage"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cadran.insights.change import Drivers
-    from cadran.workspace import View
+    from cadran.view import View
 
 #: How each method says what it did.
 SAID = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cadran.cli.options import Output
     from cadran.insights.landing import Outlook
     from cadran.insights.pace import Pace
-    from cadran.workspace import View
+    from cadran.view import View
 
 PARTS = ("by", "name", "booked", "expected", "value")
 PACES = ("kpi", "start", "end", "until", "so_far", "value", "low", "high", "level", "n_past", "reason")

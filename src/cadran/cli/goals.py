@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cadran.cli.options import Output
     from cadran.insights.cascade import Cascade, Need
-    from cadran.workspace import View
+    from cadran.view import View
 
 PACES = {"ahead": "ahead", "on_pace": "on pace", "behind": "behind", "cannot_tell": "cannot tell"}
 

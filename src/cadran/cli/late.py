@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cadran.engine.late import Late, LateChange
     from cadran.engine.result import Figure, Number
-    from cadran.workspace import View
+    from cadran.view import View
 
 _KINDS = {"entered": "entered", "left": "left", "changed": "changed"}
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from cadran.insights.change import Drivers
     from cadran.insights.reading import Readings
     from cadran.jobs.progress import Progress
-    from cadran.workspace import View, Workspace
+    from cadran.view import View
+    from cadran.workspace import Workspace
 
 LANGUAGES = ("fr", "en")
 #: A day, such as 2026-01-31.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cadran.cli.options import Output
     from cadran.insights.propensity import PropensityAnswer
-    from cadran.workspace import View
+    from cadran.view import View
 
 #: What chances rest on, told to a person.
 BASES = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cadran.cli.options import Output
     from cadran.insights.quality import Effect, Finding, Quality
     from cadran.jobs.quality import Trend
-    from cadran.workspace import View
+    from cadran.view import View
 
 
 @click.command()

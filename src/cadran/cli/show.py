@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from cadran.errors import CadranError, Issue
     from cadran.insights.reading import Reading, Readings
     from cadran.jobs.progress import Progress
-    from cadran.workspace import View
+    from cadran.view import View
 
 #: Findings listed in full; more are counted.
 MOST_ISSUES = 20

@@ -23,7 +23,7 @@ from cadran.period import local_day
 from cadran.store.alerting import Written, event, open_alerts
 from cadran.store.archive import open_archive
 from cadran.store.settings import has_state
-from cadran.workspace import LOCAL
+from cadran.view import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cadran.insights.anomalies import Anomalies
     from cadran.insights.reading import Readings
     from cadran.notify.settings import Notices, Route
-    from cadran.workspace import View
+    from cadran.view import View
 
     Done = Sequence[tuple[Written, int]]
 Row = dict[str, Any]

@@ -20,7 +20,7 @@ from cadran.period import local_day
 from cadran.record import load_yaml
 from cadran.store.contracts import open_contracts
 from cadran.store.settings import has_state
-from cadran.workspace import LOCAL
+from cadran.view import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cadran.config import Project
     from cadran.insights.redefinition import Redefinition
     from cadran.period import Calendar, Grain
-    from cadran.workspace import View
+    from cadran.view import View
 
 Row = dict[str, Any]
 #: Names of the columns of a change in records, in order; names are only added.

@@ -17,7 +17,7 @@ from cadran.insights.record import records
 from cadran.period import Period, local_day
 from cadran.store.archive import open_archive
 from cadran.store.settings import has_state
-from cadran.workspace import LOCAL
+from cadran.view import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cadran.catalogue.definition import Kpi
     from cadran.config import Project
     from cadran.insights.decision import Decision
-    from cadran.workspace import View
+    from cadran.view import View
 
 _POINTS = re.compile(r"([+\-−]?\s?\d+(?:[.,]\d+)?)\s*(?:pts?|points?)")
 _NUMBER = re.compile(r"[+\-−]?\s?\d+(?:[.,]\d+)?")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cadran.insights.pacing import Pacing
     from cadran.insights.reading import Reading
     from cadran.period import Grain, Period
-    from cadran.workspace import View
+    from cadran.view import View
 
 #: Names of the columns of a target of a cascade and of a pacing in records, in order; names are only added.
 FIELDS = ("kpi", "period_start", "period_end", "segment", "value", "weight", "n_years")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cadran.errors import Issue
     from cadran.insights.decision import Decision
     from cadran.insights.next_actions import NextAction
-    from cadran.workspace import View
+    from cadran.view import View
 
 #: Actions that are told, and seconds that a rewrite may take.
 MOST, PATIENCE = 5, 60

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cadran.insights.quality import Effect, Finding, Quality
-    from cadran.workspace import View
+    from cadran.view import View
 
 #: File of the folder that Cadran writes: one line per snapshot whose quality was asked.
 FILE = "quality.jsonl"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cadran.catalogue.definition import Board, Kpi
     from cadran.period import Grain
-    from cadran.workspace import View
+    from cadran.view import View
 
 FORMATS = ("html", "pdf", "xlsx", "png")
 

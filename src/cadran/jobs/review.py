@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cadran.config import Project
     from cadran.insights.review import Item
     from cadran.store.archive import Archive
-    from cadran.workspace import View
+    from cadran.view import View
 
 Row = dict[str, Any]
 #: Names of the columns of an item and of an action in records, in order; names are only added.

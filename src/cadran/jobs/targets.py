@@ -12,7 +12,7 @@ from cadran.i18n import say
 from cadran.insights.suggest import suggestions
 from cadran.period import local_day
 from cadran.store.archive import open_archive
-from cadran.workspace import LOCAL
+from cadran.view import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cadran.config import Project
     from cadran.insights.suggest import Suggestion
     from cadran.period import Grain, Period
-    from cadran.workspace import View
+    from cadran.view import View
 
 #: Names of the columns of a suggestion and of a lock in records, in order; names are only added.
 SUGGESTION_FIELDS = (

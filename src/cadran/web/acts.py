@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from cadran.workspace import View, Workspace
+    from cadran.view import View
+    from cadran.workspace import Workspace
 
     Form = Mapping[str, str]
     #: Does what the form says; the address of the page that shows it.

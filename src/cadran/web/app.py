@@ -41,9 +41,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from cadran.insights.quality import Quality
+    from cadran.view import View
     from cadran.web.acts import Act
     from cadran.web.trust import Key
-    from cadran.workspace import View, Workspace
+    from cadran.workspace import Workspace
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cadran.errors import Issue
     from cadran.insights.reading import Reading, Readings
     from cadran.period import Grain, Period
-    from cadran.workspace import View
+    from cadran.view import View
 
 #: Rows on one page.
 PAGE = 25

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cadran.charts import Words
     from cadran.insights.decision import TrackRecord
     from cadran.insights.reading import Reading
-    from cadran.workspace import View
+    from cadran.view import View
 
 Row = dict[str, Any]
 #: Days after which an alert that is put aside comes back, unless another day is given.

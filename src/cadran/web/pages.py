@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cadran.errors import Issue
     from cadran.insights.reading import Reading, Verdict
     from cadran.period import Grain
-    from cadran.workspace import View
+    from cadran.view import View
 
 
 #: Data read at the very end of a day knows the whole day.

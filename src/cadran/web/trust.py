@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cadran.charts import Words
     from cadran.insights.quality import Finding, Quality, Score
     from cadran.jobs.quality import Trend
-    from cadran.workspace import View
+    from cadran.view import View
 
     #: A snapshot, and what a person may read of it.
     Key = tuple[str, tuple[str, ...]]

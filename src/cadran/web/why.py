@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from cadran.charts import Words
     from cadran.insights.change import Drivers
     from cadran.period import Grain, Period
+    from cadran.view import View
     from cadran.web.slices import Slice
-    from cadran.workspace import View
 
 #: Boxes of one column of the tree.
 MOST_NODES = 7
