@@ -41,6 +41,21 @@ def test_one_pass_gives_the_figures_of_a_statement_per_breakdown(world, monkeypa
         assert len(one.figures)
 
 
+@pytest.mark.slow
+def test_the_first_day_of_every_kpi_is_the_same_with_and_without_one_pass(world, monkeypatch):
+    names = [kpi for kpi in CATALOGUE.kpis if not CATALOGUE.kpi(kpi).default_by]
+    asked = [KpiQuery((name,), grain="quarter", where=where) for name in names for where in ((), ("segment = SMB",))]
+    asked = [each for each in asked if not each.where or "segment" in CATALOGUE.kpi(each.kpis[0]).dimensions]
+
+    def firsts():
+        return [result.figures[0].start for result in answers(CATALOGUE, asked, world, context())]
+
+    together = firsts()
+    monkeypatch.setattr(type(world), "fuses", False)
+    assert together == firsts()
+    assert len(set(together)) > 2
+
+
 def alike(ones, others):
     """Fail unless figures are the same; how their values scatter may differ in the last digits of a double."""
     assert len(ones) == len(others)

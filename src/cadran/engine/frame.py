@@ -127,7 +127,6 @@ class Frame:
 
     def _read_at_once(self, needs: Needs, components: Components) -> Needs:
         """Read what can be read in one statement per table and day, some of them beside each other; what cannot."""
-        FRAGMENTS.adopt(self.warehouse.meta.name, functools.partial(self.warehouse.kept, KEPT))
         with ThreadPoolExecutor(AT_ONCE) as pool:
             waiting: list[_Waiting] = []
             rest = self._read_fused(needs, components, _Reads(pool, waiting))
@@ -176,8 +175,8 @@ class Frame:
         """The name of each photograph, the days on which they were taken, and which days alone need to be read."""
         texts = dict.fromkeys(slot[0].photo for slots in fused.groups.values() for slot in slots)
         names = {text: f"d{place}" for place, text in enumerate(texts)}
-        last = {name: last_days(self._days(fused.first, text), self.span) for text, name in names.items()}
-        return names, last, some_of(last.values(), self._days(fused.first, ""), self.span)
+        last = {name: last_days(self._days(fused.first, text), fused.span) for text, name in names.items()}
+        return names, last, some_of(last.values(), self._days(fused.first, ""), fused.span)
 
     def _days(self, group: Group, text: str) -> Sequence[date]:
         sql = photo_days(group.entity, group.time, text)
@@ -233,6 +232,10 @@ class Frames:
 
     warehouse: Warehouse
     _found: dict[Hashable, Frame] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.warehouse.fuses:
+            FRAGMENTS.adopt(self.warehouse.meta.name, functools.partial(self.warehouse.kept, KEPT))
 
     def frame(self, question: Question, span: Span) -> Frame:
         """The frame of a question over a span, which now knows what the question needs."""

@@ -17,7 +17,7 @@ from cadran.catalogue.measures import missing_of
 from cadran.engine.aggregate import ADDITIVE, DAY, EXACT_SQUARE, UNITS
 from cadran.engine.compile import CURVES, DURATION_DIGITS, ENDED, PERIOD, VALUE, N, Scan, dim_names
 from cadran.engine.fragments import FRAGMENTS, ROW
-from cadran.engine.parts import no_dimension
+from cadran.engine.parts import group_of, no_dimension, parts_of
 from cadran.engine.periods import period_text
 from cadran.engine.predicate import columns_of, predicate
 from cadran.engine.prepare import Shape
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cadran.catalogue.definition import Kpi
     from cadran.catalogue.syntax import Tree
     from cadran.engine.aggregate import Slot
-    from cadran.engine.compile import Planner
+    from cadran.engine.compile import Leaf, Planner
     from cadran.engine.parts import Group, Part
     from cadran.engine.span import Span
 
@@ -122,6 +122,14 @@ class Fused:
             head = [PERIOD, VALUE, ENDED, *(f"g{place} AS p_d{place}" for place in range(len(self.dims)))]
             return f"SELECT {', '.join(head)}\nFROM (\n{self._rows(row, where)}\n)\nORDER BY {VALUE}"
         return self._grouped(row, {N: "COUNT(*)"}, [VALUE, ENDED], where)
+
+    def first_day(self) -> str:
+        """The statement of the first day on which a part has a row."""
+        row = Row(self, is_inline=True)
+        parts = dict.fromkeys(slot[0] for slots in self.groups.values() for slot in slots)
+        counts = " OR ".join(f"COALESCE({row.of(part) or 'TRUE'}, FALSE)" for part in parts)
+        kept = [*self._predicates(), f"{self.day} < {day(self.planner.known.end)}", f"({counts})"]
+        return f'SELECT MIN({self.day}) AS "first"\nFROM "{self.first.entity}" AS {ROW}\nWHERE {" AND ".join(kept)}'
 
     @property
     def is_coded(self) -> bool:
@@ -402,3 +410,15 @@ def split(fused: Fused, table: pa.Table, names: Mapping[Slot, str]) -> Iterator[
         columns = {f"p_d{dims.index(name)}": new for name, new in zip(group.dims, dim_names(group), strict=True)}
         rows = rows.rename_columns([columns.get(name, name) for name in rows.column_names])
         yield Scan(group, None, {slot: names[slot] for slot in slots if slot in names}), rows
+
+
+def first_days(planner: Planner, leaves: Iterable[Leaf], span: Span) -> list[str] | None:
+    """What `Planner.first_days` gives, as statements; None where a part is counted in a zone of its own."""
+    alike: dict[Group, tuple[Kpi, list[Slot]]] = {}
+    for kpi, _ in leaves:
+        for part in parts_of(kpi).all():
+            group = group_of(part, kpi, ())
+            if group.zone:
+                return None
+            alike.setdefault(replace(group, mode="flow"), (kpi, []))[1].append((part, None, "matched"))
+    return [Fused(planner, {group: slots}, kpi, span).first_day() for group, (kpi, slots) in alike.items()]

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from cadran.engine.constant import remark
 from cadran.engine.figures import Block, Figures
 from cadran.engine.frame import Frame, Frames, run
+from cadran.engine.fused import first_days
 from cadran.engine.parts import lineage_of, parts_of
 from cadran.engine.question import check_length, question
 from cadran.engine.result import KpiResult, Rows
 from cadran.engine.rows import COUNTED, ENTITY, INPUT, row_sets, row_table
 from cadran.engine.span import Span, earlier_span, span_of
+from cadran.engine.tables import statement
 from cadran.engine.trailing import windows_of
 from cadran.period import Period
 
@@ -137,11 +139,14 @@ class _Run:
 
     def _first_day(self) -> date:
         """The first day on which any part of the KPIs asked has a row; the last known day when none has."""
-        question = self.question
-        leaves = question.leaves(question.versions(Span((_today(question),), None)))
-        found = [self.execute(first)["first"][0].as_py() for first in question.planner.first_days(leaves)]
-        days = [day for day in found if day is not None]
-        return min(days, default=_today(question).start)
+        question, span = self.question, Span((_today(self.question),), None)
+        leaves = list(question.leaves(question.versions(span)))
+        texts = first_days(question.planner, leaves, span) if self.warehouse.fuses and not question.past else None
+        if texts is None:
+            texts = [statement(each, self.warehouse, question.past) for each in question.planner.first_days(leaves)]
+        self.statements += texts
+        found = [self.warehouse.execute(each)["first"][0].as_py() for each in texts]
+        return min((day for day in found if day is not None), default=span.start)
 
     def frames(self, frames: Frames) -> tuple[Frame, _Before]:
         """The frame of the question, and that of the periods it compares with."""

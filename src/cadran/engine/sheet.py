@@ -168,6 +168,9 @@ def arrow_texts(texts: Sequence[str | None]) -> pa.Array:
 
 
 def _one(array: pa.ChunkedArray | pa.Array) -> pa.Array:
+    if isinstance(array, pa.ChunkedArray) and not array.num_chunks:
+        # to combine nothing loads pandas, as above
+        return pa.nulls(0, array.type)
     one = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return pa.concat_arrays(one.chunks) if isinstance(one, pa.ChunkedArray) else one
 
