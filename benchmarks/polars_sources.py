@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.scale import Scale
 
 AMOUNT, SHARE = pl.Decimal(18, 4), pl.Decimal(18, 9)
+FEW = frozenset(["segment", "industry", "region", "channel"])
 
 
 def local_day(column: str) -> pl.Expr:
@@ -55,11 +56,12 @@ class Landed:
         )
 
     def rows(self, name: str, *columns: str) -> pl.LazyFrame:
-        """Some columns of a landed table."""
-        return pl.scan_parquet(self.scale.folder / "landed" / name / "*.parquet").select(columns)
+        """Some columns of a landed table; texts of few values, which are grouped by, are codes."""
+        found = pl.scan_parquet(self.scale.folder / "landed" / name / "*.parquet").select(columns)
+        return found.with_columns(pl.col(each).cast(pl.Categorical) for each in columns if each in FEW)
 
     def owners(self) -> pl.LazyFrame:
-        return self.rows("owner", "id", "name").select(owner_id="id", owner="name")
+        return self.rows("owner", "id", "name").select(owner_id="id", owner=pl.col("name").cast(pl.Categorical))
 
     def accounts(self) -> pl.LazyFrame:
         """Accounts with what describes them."""

@@ -47,7 +47,7 @@ def grouped(frame: pl.LazyFrame, sums: Sequence[pl.Expr], *more: str, dims: Sequ
     found = []
     for name in (ALL, *dims):
         by = ["m", *more] if name == ALL else ["m", name, *more]
-        segment = pl.lit("") if name == ALL else pl.col(name).fill_null(NONE)
+        segment = pl.lit("") if name == ALL else pl.col(name).cast(pl.String).fill_null(NONE)
         told = frame.group_by(by).agg(sums).with_columns(breakdown=pl.lit(name), segment=segment)
         found.append(told.select(*KEY, *more, *(each.meta.output_name() for each in sums)))
     return found
