@@ -7,6 +7,7 @@ as one list, so that parts on the same table and day share a scan whoever asks f
 from __future__ import annotations
 
 import functools
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
     from cadran.engine.question import Question
     from cadran.engine.span import Span
     from cadran.store.warehouse import Warehouse
-
-#: Statements of a frame that run at once: one is written, sorted out or planned while the other is read.
-AT_ONCE = 2
 
 
 @dataclass
@@ -127,15 +125,19 @@ class Frame:
 
     def _read_at_once(self, needs: Needs, components: Components) -> Needs:
         """Read what can be read in one statement per table and day, some of them beside each other; what cannot."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            waiting: list[_Waiting] = []
-            rest = self._read_fused(needs, components, _Reads(pool, waiting))
+        waiting: list[_Waiting] = []
+        try:
+            rest = self._read_fused(needs, components, waiting)
             # rows are added while later statements still run
             for one in waiting:
                 one.add(one.rows.result())
+        except BaseException:
+            for one in waiting:
+                one.rows.cancel()
+            raise
         return rest
 
-    def _read_fused(self, needs: Needs, components: Components, reads: _Reads) -> Needs:
+    def _read_fused(self, needs: Needs, components: Components, waiting: list[_Waiting]) -> Needs:
         """Start to read what can be read in one statement per table and day; what cannot."""
         alike: dict[tuple[str, str, str], dict[Group, tuple[Kpi, tuple[Slot, ...]]]] = {}
         for group, need in needs.items():
@@ -147,7 +149,7 @@ class Frame:
             parts = {part for each in slots.values() for *pair, _ in each for part in pair if part}
             FRAGMENTS.prepare(next(iter(groups)).entity, {text for part in parts for text in texts_of_part(part)})
             shape = self._shapes.get(next(iter(groups)).entity, Shape())
-            self._read_groups(Fused(self.question.planner, slots, kpi, components.span, shape), components, reads)
+            self._read_groups(Fused(self.question.planner, slots, kpi, components.span, shape), components, waiting)
         apart = {group: tuple(slot for slot in slots if slot[2] == "incidence") for group, (_, slots) in needs.items()}
         return {group: (kpi, slots if group.zone else apart[group]) for group, (kpi, slots) in needs.items()}
 
@@ -155,21 +157,23 @@ class Frame:
     def _shapes(self) -> dict[str, Shape]:
         return shapes(self.warehouse.shapes)
 
-    def _read_groups(self, fused: Fused, components: Components, reads: _Reads) -> None:
+    def _read_groups(self, fused: Fused, components: Components, waiting: list[_Waiting]) -> None:
         names, last, days = self._photos(fused) if fused.first.mode == "photo" else ({}, None, None)
         rest = fused
         if covered := rolled(fused, self.warehouse.rollups):
             rest = fused.without(covered[1])
-            self._start(reads, covered[0], functools.partial(_add_scans, components, fused, covered[1], (names, last)))
+            self._start(
+                waiting, covered[0], functools.partial(_add_scans, components, fused, covered[1], (names, last))
+            )
         if rest.groups and (scanned := rest.scan(days))[1]:
-            self._start(reads, scanned[0], functools.partial(_add_scans, components, rest, scanned[1], (names, last)))
+            self._start(waiting, scanned[0], functools.partial(_add_scans, components, rest, scanned[1], (names, last)))
         for part in fused.curved:
-            self._start(reads, fused.curve(part), functools.partial(_add_curves, components, fused, part))
+            self._start(waiting, fused.curve(part), functools.partial(_add_curves, components, fused, part))
 
-    def _start(self, reads: _Reads, sql: str, add: Callable[[pa.Table], None]) -> None:
+    def _start(self, waiting: list[_Waiting], sql: str, add: Callable[[pa.Table], None]) -> None:
         """Run a statement while the next ones are written; its rows are added in the order of the statements."""
         self.statements.append(sql)
-        reads.waiting.append(_Waiting(reads.pool.submit(self.warehouse.execute, sql), add))
+        waiting.append(_Waiting(_pool().submit(self.warehouse.execute, sql), add))
 
     def _photos(self, fused: Fused) -> tuple[dict[str, str], LastDays, list[date] | None]:
         """The name of each photograph, the days on which they were taken, and which days alone need to be read."""
@@ -197,12 +201,17 @@ class _Waiting:
     add: Callable[[pa.Table], None]
 
 
-@dataclass(frozen=True)
-class _Reads:
-    """Statements that run beside each other."""
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    """Runs statements of all questions: as many at once as there are processors, and two at least.
 
-    pool: ThreadPoolExecutor
-    waiting: list[_Waiting]
+    One is written, sorted out or planned while another is read.
+    """
+    return ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="statement")
+
+
+# threads do not outlive a fork
+os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def _add_scans(

@@ -408,7 +408,8 @@ def split(fused: Fused, table: pa.Table, names: Mapping[Slot, str]) -> Iterator[
         if len(fused.groups) > 1 and SET in table.column_names:
             rows = table.take(indices(numbers(table[SET])[0] == fused.mask(group)))
         columns = {f"p_d{dims.index(name)}": new for name, new in zip(group.dims, dim_names(group), strict=True)}
-        rows = rows.rename_columns([columns.get(name, name) for name in rows.column_names])
+        if columns:
+            rows = rows.rename_columns([columns.get(name, name) for name in rows.column_names])
         yield Scan(group, None, {slot: names[slot] for slot in slots if slot in names}), rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -129,12 +130,12 @@ def _filters(fused: Fused, rollup: Rollup) -> tuple[set[str], list[str]] | None:
     planner, entity = fused.planner, fused.first.entity
     if not fused.filters:
         return set(), []
-    types = {column.name: column.type for column in published_columns(entity)}
+    texts = _text_columns(entity)
     codes: dict[str, str] = {}
     dims: dict[str, str] = {}
     for place, name in enumerate(rollup.dims):
         column = planner.catalogue.dimensions[name].columns.get(entity, "")
-        if types.get(column) == "text":
+        if column in texts:
             for each in (name, column):
                 codes[each], dims[each] = f"g{place}", name
     found, asked = [], set()
@@ -146,6 +147,11 @@ def _filters(fused: Fused, rollup: Rollup) -> tuple[set[str], list[str]] | None:
         found.append(plain)
         asked |= {dims[name] for name in names}
     return asked, found
+
+
+@functools.cache
+def _text_columns(entity: str) -> frozenset[str]:
+    return frozenset(column.name for column in published_columns(entity) if column.type == "text")
 
 
 def _is_of_today(fused: Fused, rollup: Rollup) -> bool:
