@@ -107,9 +107,11 @@ def _way(
         return None
     asked, texts = filters
     masks = {group: rollup.mask({*group.dims, *asked}, exact=len(fused.groups) > 1) for group in fused.groups}
-    columns = {slot: rollup.columns[text] for slot, text in components.items() if text in rollup.columns}
     # a filter can bring a total and a breakdown to the same rows, which the value of `SET` then cannot tell apart
-    if None in masks.values() or not columns or len({*masks.values()}) < len(masks):
+    if None in masks.values() or len({*masks.values()}) < len(masks):
+        return None
+    columns = {slot: rollup.columns[text] for slot, text in components.items() if text in rollup.columns}
+    if not columns:
         return None
     own = {group: mask or 0 for group, mask in masks.items()}
     size = sum(rollup.size(mask) for mask in own.values())
