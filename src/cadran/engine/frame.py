@@ -210,8 +210,9 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="statement")
 
 
-# threads do not outlive a fork
-os.register_at_fork(after_in_child=_pool.cache_clear)
+if hasattr(os, "register_at_fork"):
+    # threads do not outlive a fork, which not every system has
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def _add_scans(
