@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -174,6 +175,8 @@ class Frame:
         """Run a statement while the next ones are written; its rows are added in the order of the statements."""
         self.statements.append(sql)
         waiting.append(_Waiting(_pool().submit(self.warehouse.execute, sql), add))
+        # lets the statement begin: this thread would hold the interpreter for some milliseconds yet
+        time.sleep(0)
 
     def _photos(self, fused: Fused) -> tuple[dict[str, str], LastDays, list[date] | None]:
         """The name of each photograph, the days on which they were taken, and which days alone need to be read."""

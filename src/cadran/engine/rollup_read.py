@@ -175,14 +175,15 @@ def _read(fused: Fused, way: _Way) -> tuple[str, dict[Slot, str]]:
     codes = {name: f"g{rollup.dims.index(name)}" for name in fused.dims}
     keys = [f"{fused.key} AS {PERIOD}", *([DAY] if rollup.mode == "photo" else [])]
     keys += [f"{code} AS p_d{place}" for place, code in enumerate(codes.values())]
-    own = " ".join(f"WHEN {mask} THEN {fused.mask(group)}" for group, mask in masks.items())
     columns = way.columns.items()
     sums = [f"{shown_sum(s, f'SUM({column}){_ripe(fused, s)}')} AS {names[s]}" for s, column in columns]
     where = [f"{SET} IN ({', '.join(str(mask) for mask in masks.values())})", *fused.inside(), *way.where]
-    sql = (
-        f"SELECT {', '.join([*keys, f'CASE {SET} {own} END AS p_own', *sums])}\n"
-        f"FROM {way.source} AS {ROW}\nWHERE {' AND '.join(where)}\nGROUP BY ALL"
-    )
+    rows = f"FROM {way.source} AS {ROW}\nWHERE {' AND '.join(where)}\nGROUP BY ALL"
+    if len(masks) == 1:
+        # nothing is to be told apart
+        return f"SELECT {', '.join([*keys, *sums])}\n{rows}", names
+    own = " ".join(f"WHEN {mask} THEN {fused.mask(group)}" for group, mask in masks.items())
+    sql = f"SELECT {', '.join([*keys, f'CASE {SET} {own} END AS p_own', *sums])}\n{rows}"
     return f"SELECT * EXCLUDE (p_own), p_own AS {SET}\nFROM ({sql})", names
 
 
