@@ -192,7 +192,10 @@ def test_a_definition_that_changed_is_read_from_rows(world):
 @pytest.mark.slow
 def test_rows_that_change_move_rollups_to_where_a_rebuild_puts_them(world, from_rollups):
     before = told(from_rollups)
-    run = lambda sql: world.connection.cursor().execute(sql)  # noqa: E731
+
+    def run(sql):
+        return world.connection.cursor().execute(sql)
+
     for table, column in (
         ("opportunity", "id"),
         ("pipeline_movement", "opportunity_id"),

@@ -107,9 +107,9 @@ def _refreshed(each: Rollup, changed: tuple[str, str]) -> str:
     return ";\n".join(texts)
 
 
-def _by_month(days: Rollup, table: str) -> str:
-    """The rows of a rollup by month, from those of the one by day, which are fewer than those of the table."""
-    codes = [f"g{place}" for place in range(len(days.dims))]
-    sums = [f"SUM({name}) AS {name}" for name in days.columns.values()]
+def _by_month(each: Rollup, days: str) -> str:
+    """The rows of a rollup by month, from the table of the one by day, which has fewer than the table that they sum."""
+    codes = [f"g{place}" for place in range(len(each.dims))]
+    sums = [f"SUM({name}) AS {name}" for name in each.columns.values()]
     head = [f"CAST(DATE_TRUNC('month', {DAY}) AS DATE) AS {DAY}", *codes, SET, *sums]
-    return f'SELECT {", ".join(head)} FROM "{table}" GROUP BY ALL'
+    return f'SELECT {", ".join(head)} FROM "{days}" GROUP BY ALL'
