@@ -19,12 +19,11 @@ from cadran.canonical.entities import ENTITIES, published_columns
 from cadran.canonical.schema import schema_of
 from cadran.catalogue.load import load_catalogue
 from cadran.config import BusinessHours
-from cadran.engine import fragments, photos, rollup_tables
 from cadran.engine.derivations import LANDED, derivations
-from cadran.engine.prepare import prepare
+from cadran.jobs.build import ready
 from cadran.store.dialect import DUCKDB
 from cadran.store.snapshot import building, current, publish
-from cadran.store.warehouse import FRAGMENTS, PHOTOS, ROLLUPS, SHAPES, DuckDBWarehouse, SnapshotMeta
+from cadran.store.warehouse import DuckDBWarehouse, SnapshotMeta
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,11 +62,7 @@ def build(landed: Path, state: Path) -> Path:
     with building(state, built_at=BUILT_AT) as writer:
         writer.backend.raw_sql(f"SET memory_limit = '{MEMORY}'; SET temp_directory = '{state / 'spill'}'")
         counts = write(landed, writer)
-        catalogue = load_catalogue()[0]
-        writer.describe(SHAPES, prepare(writer.run, catalogue))
-        writer.describe(ROLLUPS, rollup_tables.write(writer.run, catalogue))
-        writer.describe(PHOTOS, photos.write(writer.run, catalogue))
-        writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
+        ready(writer, load_catalogue()[0])
         meta = SnapshotMeta(writer.name, KNOWN_AT, BUILT_AT, CURRENCY, ZONE, counts)
         return publish(writer, meta, issues=(), files=[], keep=1)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from cadran.canonical.mapping import Mapping as FileMapping
     from cadran.canonical.rules import Bound
+    from cadran.catalogue.definition import Catalogue
     from cadran.config import Project
     from cadran.jobs.progress import Progress
     from cadran.store.raw import Landing
@@ -101,16 +102,20 @@ def build_project(
         known_at = max(work.exported)
         work.tables(known_at, progress)
         if isinstance(shelf, FileShelf):
-            catalogue, _ = load_catalogue(project.catalogue)
-            writer.describe(SHAPES, prepare(writer.run, catalogue))
-            writer.describe(ROLLUPS, rollup_tables.write(writer.run, catalogue))
-            writer.describe(PHOTOS, photos.write(writer.run, catalogue))
-            writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
+            ready(writer, load_catalogue(project.catalogue)[0])
         meta = SnapshotMeta(writer.name, known_at, now, project.currency, project.zone.key, work.counts)
         issues = tuple(work.issues)
         kept = project.keep_snapshots
         shelf.publish(writer, meta, issues=issues, files=work.files, keep=kept, tables=readable())
     return BuildReport(meta, work.files, issues)
+
+
+def ready(writer: SnapshotWriter, catalogue: Catalogue) -> None:
+    """Lay out the tables of a snapshot for the questions of a catalogue, and keep beside them what those need."""
+    writer.describe(SHAPES, prepare(writer.run, catalogue))
+    writer.describe(ROLLUPS, rollup_tables.write(writer.run, catalogue))
+    writer.describe(PHOTOS, photos.write(writer.run, catalogue))
+    writer.describe(FRAGMENTS, fragments.FRAGMENTS.kept(catalogue))
 
 
 def landings_of(project: Project) -> list[Landing]:
