@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cadran.stats.bookings import Hazards
 from cadran.stats.encoding import Encoding
-from cadran.stats.stays import GONE, LOST, OPEN, Stays, closing_share, has_passed, outcomes, weeks_of
-from cadran.stats.win_hazard import STEPS, fit_hazard, groups
+from cadran.stats.stays import GONE, LOST, OPEN, Stays, closing_share, outcomes, part_before, weeks_of
+from cadran.stats.win_hazard import MOST_WINDOW_DAYS, STEPS, WINDOW_DAYS, fit_hazard, groups
 from cadran.stats.win_probability import EDGE, fit_win
 from deal_world import SEED, company
 from evaluation.chance_ranges import covered
@@ -210,12 +211,48 @@ def test_who_waits_for_the_end_of_the_quarter_is_told_from_who_has_passed_it():
 
 def test_without_ends_of_quarters_none_is_passed():
     hazard = fit_hazard(replace(waiting(600), closings=np.zeros(0)), 700.0, steps=STEPS)
-    parts = groups(1, STEPS.size)
+    parts = groups(1, STEPS.size, 0)
     assert not hazard.usual.any()
     assert not hazard.leaves.coefficients[parts["passed"]].any()
-    assert has_passed(np.array([90.0, 91.0, 50.0]), np.array([91.0, 100.0, 60.0]), np.array([91.0])).tolist() == [
-        True, False, False,
-    ]  # fmt: skip
+
+
+def test_of_a_stay_the_part_before_the_last_end_of_a_quarter_counts():
+    closings = np.array([91.0, 182.0])
+    entered, days = np.array([90.0, 71.0, 91.0, 50.0, 0.0]), np.array([91.0, 101.0, 100.0, 60.0, 364.0])
+    assert part_before(entered, days, closings).tolist() == pytest.approx([1.0, 2 / 3, 0.0, 0.0, 0.5])
+    assert not part_before(entered, days, closings[:0]).any()
+
+
+@pytest.mark.parametrize("n", [150, 300, 600])
+def test_a_deal_far_older_than_those_that_were_won_has_little_chance_left(n):
+    stays, day = waiting(n), 8 * 91.0 + 10
+    model, new = Hazards.of(stays, day), stays.chosen(np.array([0])).as_new(day)
+    old = replace(new, entered=np.array([day - 250.0]), began=np.array([day - 250.0]))
+    old_chance, chance = (model.by_week(each, day, 81.0).sum() for each in (old, new))
+    assert old_chance < 0.05, "few grew so old: the curve of those that did not tells it"
+    assert chance > 0.35
+
+
+def test_large_deals_take_longer_where_they_did():
+    rng, n = np.random.default_rng(SEED), 3000
+    entered, size, wins = rng.uniform(0, 1000, n), rng.normal(0, 1, n), rng.random(n) < 0.5
+    left = entered + np.where(wins, rng.gamma(2.0, 10.0, n), rng.gamma(2.0, 25.0, n)) * np.exp(0.4 * size)
+    to, deal = np.where(wins, 1, LOST), np.arange(n)
+    stays = Stays(("only",), deal, np.zeros(n, int), entered, entered, left, to, numbers={"size": size})
+    three = replace(stays.chosen(np.arange(3)).as_new(900.0), numbers={"size": np.array([-2.0, 0.0, 2.0])})
+    told = Hazards.of(stays, 900.0).by_week(three, 900.0, 364.0)
+    soon = 0.5 * stats.gamma.cdf(14, 2, scale=10 * np.exp(0.4 * three.numbers["size"]))
+    assert told[:, :2].sum(axis=1) == pytest.approx(soon, rel=0.15)
+    assert told.sum(axis=1) == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_less_happens_the_farther_back_it_learns():
+    def since(n: int) -> float:
+        return fit_hazard(company(n=n, days=2000), 1900.0).since
+
+    assert since(600) == 1900 - MOST_WINDOW_DAYS
+    assert 1900 - MOST_WINDOW_DAYS < since(8000) < 1900 - WINDOW_DAYS
+    assert since(30000) == 1900 - WINDOW_DAYS
 
 
 def test_who_leaves_late_in_the_first_week_is_later_and_no_fewer_are_won():

@@ -15,7 +15,7 @@ import numpy as np
 from cadran.stats.forecast import Gamma, accuracy_of, land, least_relative, scale_of, weights_of
 from cadran.stats.passage import Lift
 from cadran.stats.stays import LOST, OPEN, WEEK, Stays
-from cadran.stats.win_hazard import STEPS, WINDOW_DAYS, fit_hazard
+from cadran.stats.win_hazard import STEPS, fit_hazard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Fit = Callable[[Stays, float], "Chances | None"]
 
 #: Days of creations that tell which deals are still to come, and profiles taken of them at most.
-RECENT_DAYS, MOST_PROFILES = 182.0, 240
+RECENT_DAYS, MOST_PROFILES = 182.0, 400
 #: Days in a year, days around a week in which the deals of past years tell its season, and how far seasons move the
 #: deals that are created, beforehand and at most, in logarithms.
 YEAR, AROUND, SEASON, MOST_SEASON = 365.25, 45.5, 0.15, 0.4
@@ -46,6 +46,10 @@ METHODS, PRIOR = ("bottom_up", "past_yield", "past_mean"), (0.96, 0.02, 0.02)
 
 class Chances(Protocol):
     """What tells the chance of every deal."""
+
+    @property
+    def since(self) -> float:
+        """Day since which it was learnt."""
 
     def by_week(self, deals: Stays, day: float, days: float) -> Array:
         """Chance that each deal is won in each week, or part of one, of the days after a day; shape (n, weeks)."""
@@ -72,6 +76,11 @@ class Hazards:
         if not is_won.any() or not (known.to == LOST).any():
             return None
         return Hazards(fit_hazard(known, day, steps=STEPS))
+
+    @property
+    def since(self) -> float:
+        """See `Chances`."""
+        return self.hazard.since
 
     def what_if(self, stage: int, log_odds: float) -> Hazards:
         """The same company, had one stage another conversion: the odds of going on from it, ever, are multiplied.
@@ -183,7 +192,7 @@ def expect(model: Chances, book: Book, days: float) -> Expected:
     still = book.stays.open_at(book.day)
     chance = model.by_week(still, book.day, days).sum(axis=1)
     worth = amount[still.deal]
-    profiles, a_week = _profiles(book)
+    profiles, a_week, own = _profiles(book)
     wins = np.zeros(profiles.deal.size)
     season = _season(book, days)
     for week, share in enumerate(_parts_of_weeks(days).tolist()):
@@ -192,8 +201,7 @@ def expect(model: Chances, book: Book, days: float) -> Expected:
         day = np.full(profiles.deal.size, book.day + start)
         later = model.by_week(replace(profiles, entered=day, began=day), book.day + start, days - start)
         wins += a_week * season[week] * share * later.sum(axis=1)
-    own = amount[profiles.deal]
-    n_wins = int((book.won & (book.closed > book.day - WINDOW_DAYS) & (book.closed <= book.day)).sum())
+    n_wins = int((book.won & (book.closed > model.since) & (book.closed <= book.day)).sum())
     return Expected(
         deal=np.concatenate([still.deal, profiles.deal]),
         is_new=np.arange(still.deal.size + profiles.deal.size) >= still.deal.size,
@@ -369,8 +377,11 @@ def _season(book: Book, days: float) -> Array:
     return np.asarray(np.exp(np.clip(weight * seen, -MOST_SEASON, MOST_SEASON)))
 
 
-def _profiles(book: Book) -> tuple[Stays, float]:
-    """The first stay of deals that were created lately, as if they began now, and how many of each come a week."""
+def _profiles(book: Book) -> tuple[Stays, Array, Array]:
+    """The first stay of deals created lately, as if it began now, how many of each come a week, and what each is worth.
+
+    As many deals of every size as came, so that no lot is drawn; each is worth as much as those that it stands for.
+    """
     stays = book.stays
     order = np.lexsort((stays.entered, stays.deal))
     is_first = np.ones(order.size, dtype=bool)
@@ -379,12 +390,12 @@ def _profiles(book: Book) -> tuple[Stays, float]:
     created = book.created[stays.deal[first]]
     recent = first[(created > book.day - RECENT_DAYS) & (created <= book.day)]
     if not recent.size:
-        return stays.chosen(recent), 0.0
-    # evenly spread over the time of creation, so that no lot is drawn
-    recent = recent[np.argsort(book.created[stays.deal[recent]], kind="stable")]
+        return stays.chosen(recent), np.zeros(0), np.zeros(0)
+    worth = book.amounts()[stays.deal[recent]]
+    alike = np.array_split(np.argsort(worth, kind="stable"), min(recent.size, MOST_PROFILES))
+    taken = np.array([some[some.size // 2] for some in alike])
     span = min(RECENT_DAYS, max(book.day - float(book.created.min()), WEEK))
-    a_week = recent.size / (span / WEEK)
-    taken = np.unique(np.linspace(0, recent.size - 1, min(recent.size, MOST_PROFILES)).round().astype(np.int64))
+    a_week = np.array([some.size for some in alike]) / (span / WEEK)
     found = stays.chosen(recent[taken])
     fresh = replace(
         found,
@@ -394,4 +405,4 @@ def _profiles(book: Book) -> tuple[Stays, float]:
         to=np.full(taken.size, OPEN, dtype=np.int64),
         touched=(np.zeros(0, dtype=np.int64), np.zeros(0)),
     )
-    return fresh, a_week / taken.size
+    return fresh, a_week, np.array([worth[some].mean() for some in alike])

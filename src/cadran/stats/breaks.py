@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from cadran.stats.stays import GONE, LOST, WEEK, bucket, has_passed
+from cadran.stats.stays import GONE, LOST, WEEK, bucket, part_before
 from cadran.stats.win_probability import fit_win
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _expected(own: Stays, model: WinHazard) -> Array:
     """Log odds of going on of stays that ended, given when they did."""
     weeks = np.floor((own.left - own.entered) / WEEK).astype(np.int64)
     side = model.passage(own, float(own.left.max())).goes_on
-    passed = has_passed(own.entered, own.entered + WEEK * weeks, model.closings)
+    passed = part_before(own.entered, own.entered + WEEK * weeks, model.closings)
     return side.logit(own.stage, bucket(weeks), model.calendar_at(own.left), passed)
 
 

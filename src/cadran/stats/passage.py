@@ -26,10 +26,11 @@ class Side:
 
     Attributes:
         base: Shape (n_stages, n_buckets), by stage and weeks spent in it.
-        own: Shape (n,), what describes the deal.
+        own: Shape (n, n_buckets), what describes the deal, by weeks spent in the stage.
         closing: Shape (n_stages, n_buckets), the end of a quarter.
-        passed: Shape (2, n_stages, n_buckets), a quarter that ended during the stay, and then the next one's end.
-        usual: Shape (n_stages, n_buckets), share of the stays during which a quarter has ended: `base` is theirs.
+        passed: Shape (2, n_stages, n_buckets), a quarter that ended during the stay, and then the end of the next one,
+            by the part of the stay that lies before.
+        usual: Shape (n_stages, n_buckets), that part on average: `base` is told at it.
         touch: Shape (n,), the touches of the last four weeks; holds for the next four.
     """
 
@@ -40,36 +41,48 @@ class Side:
     usual: Array
     touch: Array
 
-    def shares(self, closing: float = 0.0, *, passed: bool | None = None) -> Array:
-        """Shape (n, n_stages, n_buckets), without recent touches; on average over quarters' ends without `passed`."""
-        base = self.base + closing * self.closing
-        if passed is not None:
-            base = base + (passed - self.usual) * (self.passed[0] + closing * self.passed[1])
-        return np.asarray(special.expit(base[None, :, :] + self.own[:, None, None]))
+    def shares(self) -> Array:
+        """Shape (n, n_stages, n_buckets), without recent touches and on average over the ends of quarters."""
+        return np.asarray(special.expit(self.base[None, :, :] + self.own[:, None, :]))
 
-    def logit(self, stage: Whole, place: Whole, closing: Array | float, passed: NDArray[np.bool_]) -> Array:
+    def weekly(self, closing: float, passed: Array) -> Array:
+        """Shape (n, n_stages, n_weeks), by weeks since the entry, without recent touches.
+
+        Args:
+            closing: How far the week is at the end of a quarter.
+            passed: Shape (n_weeks,), the part of the stay that lies before the last end of a quarter, in 0..1.
+        """
+        places = bucket(np.arange(passed.size))
+        base = (self.base + closing * self.closing)[:, places]
+        base = base + (passed - self.usual[:, places]) * (self.passed[0] + closing * self.passed[1])[:, places]
+        return np.asarray(special.expit(base[None, :, :] + self.own[:, None, places]))
+
+    def logit(self, stage: Whole, place: Whole, closing: Array | float, passed: Array) -> Array:
         """Shape (n,), in the stage in which each deal is, in the bucket that it has come to, without recent touches.
 
         Args:
             stage: Shape (n,).
             place: Shape (n,).
             closing: How far the week is at the end of a quarter.
-            passed: Shape (n,), whether a quarter has ended during the stay.
+            passed: Shape (n,), the part of the stay that lies before the last end of a quarter, in 0..1.
         """
         more = (passed - self.usual[stage, place]) * (
             self.passed[0, stage, place] + closing * self.passed[1, stage, place]
         )
-        return np.asarray(self.base[stage, place] + self.own + closing * self.closing[stage, place] + more)
+        return np.asarray(self._usual(stage, place) + closing * self.closing[stage, place] + more)
 
-    def now(self, stage: Whole, place: Whole, closing: float, passed: NDArray[np.bool_], *, touched: bool) -> Array:
+    def now(self, stage: Whole, place: Whole, closing: float, passed: Array, *, touched: bool) -> Array:
         """See `logit`; the share, with the touches of late where they still count."""
         logit = self.logit(stage, place, closing, passed)
         return np.asarray(special.expit(logit + self.touch if touched else logit))
 
     def usually(self, stage: Whole, place: Whole, *, touched: bool) -> Array:
         """See `now`; on average over quarters' ends."""
-        logit = self.base[stage, place] + self.own
+        logit = self._usual(stage, place)
         return np.asarray(special.expit(logit + self.touch if touched else logit))
+
+    def _usual(self, stage: Whole, place: Whole) -> Array:
+        return np.asarray(self.base[stage, place] + self.own[np.arange(stage.size), place])
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,7 @@ class Passage:
     Attributes:
         stage: Shape (n,), where each deal is.
         clock: Shape (n,), whole weeks that it has been there.
-        passed: Shape (n,), true where a quarter has ended since.
+        before: Shape (n,), weeks of the stay that lie before the last end of a quarter.
         leaves: Whether it leaves.
         goes_on: Whether it then goes on.
         onward: Shape (n_stages, n_stages + 1), where to.
@@ -114,7 +127,7 @@ class Passage:
 
     stage: Whole
     clock: Whole
-    passed: NDArray[np.bool_]
+    before: Array
     leaves: Side
     goes_on: Side
     onward: Array
@@ -167,19 +180,22 @@ class Passage:
         inside = np.zeros((n, self.onward.shape[0], n_weeks + 2))
         later = np.zeros((n, self.onward.shape[0]))
         ever = self._ever_by_week(lift.stage, n_weeks) if lift else np.zeros(0)
-        weekly = cache(partial(self._weekly, n_weeks=n_weeks, lift=lift, ever=ever))
+        calm = cache(partial(self._weekly, passed=np.zeros(n_weeks), lift=lift, ever=ever))
         for week, flag in enumerate(calendar.tolist()):
-            leaves, goes_on = (side[:, :, : week + 1] for side in weekly(flag, passed=False))
-            # a stay of some weeks has passed a quarter's end when one lies within those weeks
-            passed = np.flatnonzero(ended[week] > ended[week::-1])
-            if passed.size:
-                other = weekly(flag, passed=True)
-                leaves, goes_on = leaves.copy(), goes_on.copy()
-                leaves[:, :, passed], goes_on[:, :, passed] = (side[:, :, passed] for side in other)
+            spent, before = np.arange(week + 1), self.before
+            if ended[week]:
+                # the last quarter ended in the middle of the week before this one, on average
+                last = np.searchsorted(ended, ended[week], "left") - 0.5
+                before = self.clock + last
+                part = np.clip((last - week + spent) / np.maximum(spent, 1), 0, 1)
+                leaves, goes_on = self._weekly(flag, part, lift, ever)
+            else:
+                leaves, goes_on = (side[:, :, : week + 1] for side in calm(flag))
             gone = inside[:, :, : week + 1] * leaves
             on = (gone * goes_on).sum(axis=2) + later
             inside[:, :, 1 : week + 2] = inside[:, :, : week + 1] - gone
-            leave, go = self._from_here(week, flag, self.passed | (ended[week] > 0), lift, ever)
+            passed = before / np.maximum(self.clock + week, 1)
+            leave, go = self._from_here(week, flag, passed, lift, ever)
             leaving = alive * leave
             alive = alive - leaving
             on[np.arange(n), self.stage] += leaving * go
@@ -187,20 +203,15 @@ class Passage:
             inside[:, :, 1] += stays
         return found
 
-    def _weekly(
-        self, flag: float, n_weeks: int, lift: Lift | None, ever: Array, *, passed: bool
-    ) -> tuple[Array, Array]:
+    def _weekly(self, flag: float, passed: Array, lift: Lift | None, ever: Array) -> tuple[Array, Array]:
         """Chances of leaving and of going on by weeks since the entry, shape (n, n_stages, n_weeks) each."""
-        places = bucket(np.arange(n_weeks))
-        leaves, goes_on = (side.shares(flag, passed=passed)[:, :, places] for side in (self.leaves, self.goes_on))
+        leaves, goes_on = (side.weekly(flag, passed) for side in (self.leaves, self.goes_on))
         if lift is not None:
             at = lift.stage
-            leaves[:, at], goes_on[:, at] = lift.put(leaves[:, at], goes_on[:, at], ever)
+            leaves[:, at], goes_on[:, at] = lift.put(leaves[:, at], goes_on[:, at], ever[:, : passed.size])
         return leaves, goes_on
 
-    def _from_here(
-        self, week: int, flag: float, passed: NDArray[np.bool_], lift: Lift | None, ever: Array
-    ) -> tuple[Array, Array]:
+    def _from_here(self, week: int, flag: float, passed: Array, lift: Lift | None, ever: Array) -> tuple[Array, Array]:
         """Chances of leaving, in a week, the stage in which each deal is on the first day, and then of going on."""
         place, touched = bucket(self.clock + week), week < TOUCH_WEEKS
         leave, go = (side.now(self.stage, place, flag, passed, touched=touched) for side in (self.leaves, self.goes_on))

@@ -170,9 +170,21 @@ def bucket(clock: Whole) -> Whole:
     return np.searchsorted(BUCKETS, clock, "right") - 1
 
 
-def has_passed(entered: Array, days: Array, closings: Array) -> NDArray[np.bool_]:
-    """Whether a quarter ended between the entry and a day: who was held for the quarter's end has left by then."""
-    return np.asarray(np.searchsorted(closings, days, "right") > np.searchsorted(closings, entered, "right"))
+def part_before(entered: Array, days: Array, closings: Array) -> Array:
+    """The part of stays that lies before the last end of a quarter, shape (n,), in 0..1; 0 where none has ended since.
+
+    Who was held for that end has left by then: in that part of a stay nobody has begun to wait for the next one.
+
+    Args:
+        entered: Shape (n,), when each stay began.
+        days: Shape (n,), today, for each.
+        closings: Days on which a quarter ends, ascending.
+    """
+    if not closings.size:
+        return np.zeros(entered.shape)
+    place = np.searchsorted(closings, days, "right")
+    before = np.where(place > 0, closings[np.maximum(place - 1, 0)] - entered, 0.0)
+    return np.asarray(np.clip(before / np.maximum(days - entered, 1e-9), 0.0, 1.0))
 
 
 def closing_share(days: Array, closings: Array, length: Array | float = WEEK) -> Array:

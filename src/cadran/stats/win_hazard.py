@@ -21,26 +21,36 @@ from scipy import sparse
 from cadran.stats.encoding import Encoding, one_hot
 from cadran.stats.logit import DOUBT_OF_CHANCES, Logit, fit_logit
 from cadran.stats.passage import Passage, Side
-from cadran.stats.stays import BUCKETS, LOST, WEEK, bucket, closing_share, has_passed, weeks_of
+from cadran.stats.stays import BUCKETS, LOST, WEEK, bucket, closing_share, part_before, weeks_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cadran.stats.stays import Array, Stays, Weeks, Whole
 
-#: Days of the past that are learnt from, and stays at most: the newest ones.
-WINDOW_DAYS, MOST_STAYS = 540.0, 40_000
+#: Days of the past that are learnt from: the first, or as far back as `ENOUGH_STAYS` lie, at most the second.
+WINDOW_DAYS, MOST_WINDOW_DAYS, ENOUGH_STAYS = 540.0, 1080.0, 6000
+#: Stays that are learnt from at most: the newest ones.
+MOST_STAYS = 40_000
 #: Spread of the general level, which is not learnt: a company with one decided deal knows little.
 LEVEL_SPREAD = 1.5
 #: Spread of how far the level moves in a year, beforehand. Chances are told at the level of the day of learning.
 TREND_SPREAD, YEAR = 0.1, 365.0
-#: What the end of a quarter does by stage and weeks spent in it: to every stay; to one during which a quarter has
-#: ended, at any time; and to that one at the next end. Each stage shrinks on its own: the hurry is often in one alone.
+#: What the end of a quarter does by stage and weeks spent in it: to every stay; by the part of a stay that lies before
+#: an end that is over, at any time; and by that part at the next end. Each stage shrinks on its own: the hurry is often
+#: in one alone.
 ENDS = ("hurry", "passed", "again")
-#: Weeks of a stay from which on what the end of a quarter does may be another: who waits for it has gathered by then.
-STEPS = np.array([0, 1, 3, 8])
+#: Weeks of a stay from which on what the end of a quarter does may be another: who waits for it gathers in that time,
+#: and nobody has in the first week.
+STEPS = np.array([1, 3, 8])
 #: The same where they are not learnt: for the chance of ever being won, which no end of a quarter changes.
 NO_STEPS = STEPS[:0]
+#: Logarithm of the weeks spent in a stage, by bucket, from a month on, and its square: the curve on which chances age
+#: in every stage, and what figures tilt (a large deal takes longer). Single buckets differ from it as far as they tell;
+#: where few deals grew old, it says what becomes of them. Learnt with `STEPS`, for when deals are won: whether they
+#: ever are, it tells no better.
+_AGE = np.log(np.append((BUCKETS[:-1] + BUCKETS[1:]) / 2, 4 / 3 * BUCKETS[-1]) / 3.5)
+CURVE, CURVE_SPREAD = np.column_stack([_AGE, _AGE**2]), 0.5
 #: Cases that the next stage is worth beforehand as the place where a deal goes on to.
 NEXT_CASES = 2.0
 #: Cases that leaving at any time of the first week alike is worth beforehand.
@@ -59,10 +69,11 @@ class WinHazard:
         onward: Shape (n_stages, n_stages + 1), where a deal that goes on goes to; the last column is won.
         offsets: Shape (n_stages,), added to the logit of going on since the conversion of a stage broke.
         means: Mean of the touches and of the quarter's end over the weeks learnt from.
-        usual: Shape (n_stages, n_buckets), share of those weeks before which a quarter had ended during the stay.
+        usual: Shape (n_stages, n_buckets), part of the stay that lay before the last end of a quarter, in those weeks.
         early: Shape (n_stages,), see `Passage`.
         closings: Days on which a quarter ends.
         steps: See `STEPS`.
+        since: Day since which it was learnt.
         n_stays: Stays that were over, of those learnt from.
     """
 
@@ -77,6 +88,7 @@ class WinHazard:
     early: Array
     closings: Array
     steps: Whole
+    since: float
     n_stays: int
 
     def passage(self, deals: Stays, day: float, *, without: str = "") -> Passage:
@@ -93,8 +105,8 @@ class WinHazard:
         leaves = self._side(self.leaves.coefficients, deals, touches, without)
         goes_on = self._side(self.goes_on.coefficients, deals, touches, without)
         goes_on = replace(goes_on, base=goes_on.base + self.offsets[:, None])
-        passed = has_passed(deals.entered, np.full(deals.deal.size, day), self.closings) & (without != "time")
-        return Passage(deals.stage, clock, passed, leaves, goes_on, self.onward, self.early)
+        before = part_before(deals.entered, np.full(deals.deal.size, day), self.closings) * clock
+        return Passage(deals.stage, clock, before, leaves, goes_on, self.onward, self.early)
 
     def calendar_at(self, days: Array, length: Array | float = WEEK) -> Array:
         """How far the week, or another length, that begins on each day is at the end of a quarter, from the usual."""
@@ -116,28 +128,34 @@ class WinHazard:
     def _side(self, coefficients: Array, deals: Stays, touches: Array, without: str) -> Side:
         """One of the two regressions, told for some deals."""
         n = len(self.stages)
-        part, reached = groups(n, self.steps.size), _reached(BUCKETS, self.steps)
-        base = coefficients[part["level"]] + coefficients[part["stage"]]
-        weekly = coefficients[part["week"]].reshape(n, BUCKETS.size)
-        effects = self.encoding.effects(deals, coefficients[part["rest"]])
-        own = sum((effect for name, effect in effects.items() if name != without), np.zeros(deals.deal.size))
+        part, reached = groups(n, self.steps.size, len(self.encoding.centres)), _reached(BUCKETS, self.steps)
+        base, curve = coefficients[part["level"]] + coefficients[part["stage"]], _curve(self.steps.size)
+        weekly = coefficients[part["week"]].reshape(n, BUCKETS.size) + curve @ coefficients[part["curve"]]
+        kinds = self.encoding.effects(deals, coefficients[part["rest"]])
+        own = sum((effect for name, effect in kinds.items() if name != without), np.zeros(deals.deal.size))
+        figures = self.encoding.scaled(deals)
+        slopes = coefficients[part["pace"]].reshape(len(figures), curve.shape[1]) @ curve.T
+        paces = zip(figures.items(), slopes, strict=True)
+        own = own[:, None] + sum(
+            (np.outer(values, slope) for (name, values), slope in paces if name != without), np.zeros(BUCKETS.size)
+        )
         touch = coefficients[part["touch"]] * touches
-        own_hurry, *passed = (coefficients[part[name]].reshape(n, self.steps.size) @ reached.T for name in ENDS)
-        closing = coefficients[part["closing"]][:, None] + own_hurry
-        return Side(base[:, None] + weekly, np.asarray(own), closing, np.array(passed), self.usual, touch)
+        closing, *passed = (coefficients[part[name]].reshape(n, self.steps.size) @ reached.T for name in ENDS)
+        if not self.steps.size:
+            closing = closing + coefficients[part["closing"]][:, None]
+        return Side(base[:, None] + weekly, own, closing, np.array(passed), self.usual, touch)
 
 
-def fit_hazard(stays: Stays, day: float, *, window: float = WINDOW_DAYS, steps: Whole = NO_STEPS) -> WinHazard:
+def fit_hazard(stays: Stays, day: float, *, steps: Whole = NO_STEPS) -> WinHazard:
     """The hazards of a company's deals.
 
     Args:
         stays: Stays; what happened after `day` is not looked at.
         day: Day of learning.
-        window: Days of the past that are learnt from.
         steps: `STEPS` for when deals are won, by what the ends of quarters do; `NO_STEPS` for whether they are.
     """
     known = stays.known_at(day)
-    since = day - window
+    since = _since(known, day)
     known = known.chosen(known.left > since)
     if known.deal.size > MOST_STAYS:
         known = known.chosen(np.sort(np.argsort(-known.entered, kind="stable")[:MOST_STAYS]))
@@ -149,7 +167,7 @@ def fit_hazard(stays: Stays, day: float, *, window: float = WINDOW_DAYS, steps: 
     beside = (touches - means[0], closing - means[1], (weeks.day - day) / YEAR, passed)
     design = _design(known, encoding, weeks, beside, steps)
     sizes = _sizes(encoding, len(known.stages), steps.size)
-    fixed = {"level": LEVEL_SPREAD, "trend": TREND_SPREAD}
+    fixed = {"level": LEVEL_SPREAD, "trend": TREND_SPREAD, "curve": CURVE_SPREAD}
     one = np.ones(weeks.row.size)
     leaves = fit_logit(design, weeks.leaves.astype(float), one, sizes, fixed, doubt=DOUBT_OF_CHANCES)
     ends = np.flatnonzero(weeks.leaves)
@@ -167,14 +185,22 @@ def fit_hazard(stays: Stays, day: float, *, window: float = WINDOW_DAYS, steps: 
         _early(known),
         known.closings,
         steps,
+        since,
         int(np.isfinite(known.left).sum()),
     )
 
 
+def _since(known: Stays, day: float) -> float:
+    """Where the past that is learnt from begins: the less there is of it, the farther back."""
+    left = np.sort(known.left)[::-1]
+    enough = float(left[ENOUGH_STAYS - 1]) if left.size >= ENOUGH_STAYS else -np.inf
+    return float(np.clip(enough, day - MOST_WINDOW_DAYS, day - WINDOW_DAYS))
+
+
 def _passed(stays: Stays, weeks: Weeks) -> tuple[Array, Array]:
-    """Whether a quarter had ended during the stay before each week, from the usual; and the usual, see `WinHazard`."""
+    """The part of each stay before the last end of a quarter, from the usual; and the usual, see `WinHazard`."""
     stage, place = stays.stage[weeks.row], bucket(weeks.clock)
-    passed = has_passed(stays.entered[weeks.row], weeks.day, stays.closings)
+    passed = part_before(stays.entered[weeks.row], weeks.day, stays.closings)
     n, usual = np.zeros((2, len(stays.stages), BUCKETS.size))
     np.add.at(n, (stage, place), 1.0)
     np.add.at(usual, (stage, place), passed)
@@ -182,18 +208,28 @@ def _passed(stays: Stays, weeks: Weeks) -> tuple[Array, Array]:
     return np.asarray(passed - usual[stage, place]), usual
 
 
-def groups(n_stages: int, n_steps: int) -> dict[str, slice]:
+def groups(n_stages: int, n_steps: int, n_figures: int) -> dict[str, slice]:
     """Columns of the parts that every model has, and where the rest starts."""
-    steps = [n_stages * n_steps for _ in ENDS]
-    ends = np.cumsum([0, 1, n_stages, n_stages * BUCKETS.size, n_stages, 1, 1, *steps]).tolist()
-    names = ("level", "stage", "week", "closing", "touch", "trend", *ENDS)
-    found = {name: slice(start, end) for name, start, end in zip(names, ends, ends[1:], strict=False)}
+    n_bends = _curve(n_steps).shape[1]
+    sizes = {
+        "level": 1,
+        "stage": n_stages,
+        "week": n_stages * BUCKETS.size,
+        "closing": 0 if n_steps else n_stages,
+        "touch": 1,
+        "trend": 1,
+        "curve": n_bends,
+        "pace": n_bends * n_figures,
+        **dict.fromkeys(ENDS, n_stages * n_steps),
+    }
+    ends = np.cumsum([0, *sizes.values()]).tolist()
+    found = {name: slice(start, end) for name, start, end in zip(sizes, ends, ends[1:], strict=False)}
     return found | {"rest": slice(ends[-1], None)}
 
 
 def _sizes(encoding: Encoding, n_stages: int, n_steps: int) -> dict[str, slice]:
     """Columns of every group of coefficients."""
-    found = groups(n_stages, n_steps)
+    found = groups(n_stages, n_steps, len(encoding.centres))
     start = found.pop("rest").start
     for name in ENDS:
         first = found.pop(name).start
@@ -213,7 +249,8 @@ def _design(
     n, size = len(stays.stages), weeks.row.size
     stage = stays.stage[weeks.row]
     own = encoding.columns(stays)[weeks.row]
-    at_close = sparse.csr_matrix((closing, (np.arange(size), stage)), shape=(size, n))
+    at_close = sparse.csr_matrix((closing, (np.arange(size), stage)), shape=(size, n))[:, : 0 if steps.size else n]
+    age = _curve(steps.size)[bucket(weeks.clock)]
     row, step = np.nonzero(_reached(weeks.clock, steps))
     cells = (row, stage[row] * steps.size + step)
     ends = [
@@ -227,10 +264,17 @@ def _design(
         at_close,
         sparse.csr_matrix(touches[:, None]),
         sparse.csr_matrix(trend[:, None]),
+        sparse.csr_matrix(age),
+        *(sparse.csr_matrix(values[weeks.row, None] * age) for values in encoding.scaled(stays).values()),
         *ends,
         own,
     ]
     return sparse.hstack(parts, format="csr")
+
+
+def _curve(n_steps: int) -> Array:
+    """Shape (n_buckets, 2), see `CURVE`; no column where it is not learnt."""
+    return np.asarray(CURVE if n_steps else CURVE[:, :0])
 
 
 def _reached(clock: Whole, steps: Whole) -> NDArray[np.bool_]:
