@@ -22,7 +22,7 @@ from cadran.insights.landing import Ahead, book_of, parts_by
 from cadran.period import Calendar, Period, midnight_utc
 from cadran.stats.bookings import Hazards, expect, forecast, top_down
 from cadran.stats.pace import pace
-from cadran.stats.win_hazard import groups
+from cadran.stats.win_hazard import NO_STEPS, STEPS, fit_hazard, groups
 from cockpit import fake_workspace, get
 from evaluation.worlds.pipeline import draw
 from warehouse import PARIS, MemoryWarehouse, context
@@ -86,19 +86,19 @@ def test_new_deals_come_as_the_season_of_past_years_has_them(company, day, sees)
     assert brought(40.0, 0.0, 400.0) == usual, "what is created later tells nothing"
 
 
-def test_a_span_that_ends_with_its_quarter_has_all_of_the_last_hurry(company):
+@pytest.mark.parametrize(("steps", "part", "least"), [(NO_STEPS, "closing", 0.7), (STEPS, "hurry", 0.62)])
+def test_a_span_that_ends_with_its_quarter_has_all_of_the_last_hurry(company, steps, part, least):
     book = company.known_at(QUARTER * 9 - 46)
-    model = Hazards.of(book.stays, book.day)
-    coefficients = model.hazard.leaves.coefficients.copy()
-    hazard = model.hazard
-    hurry = groups(len(hazard.stages), hazard.steps.size, len(hazard.encoding.centres))["hurry"]
-    # from the first step on, in every stage
-    coefficients[hurry.start : hurry.stop : hazard.steps.size] = 3.0
+    hazard = fit_hazard(book.stays, book.day, steps=steps)
+    columns = groups(len(hazard.stages), steps.size, len(hazard.encoding.centres))[part]
+    coefficients = hazard.leaves.coefficients.copy()
+    # every stay hurries; or, with steps, every one but those in their first week
+    coefficients[columns.start : columns.stop : max(steps.size, 1)] = 3.0
     hurried = Hazards(replace(hazard, leaves=replace(hazard.leaves, coefficients=coefficients)))
     still = book.stays.open_at(book.day)
     six, span, seven = (hurried.by_week(still, book.day, days).sum() for days in (42.0, 46.0, 49.0))
-    # four of the seven days of that week, but with more than their share of its wins: those who wait leave by then
-    assert six + 0.62 * (seven - six) < span < seven
+    # four of the seven days of that week, but with nearly all of its wins
+    assert six + least * (seven - six) < span < seven
 
 
 def test_a_company_that_won_nothing_has_no_model(company):

@@ -192,7 +192,7 @@ def expect(model: Chances, book: Book, days: float) -> Expected:
     still = book.stays.open_at(book.day)
     chance = model.by_week(still, book.day, days).sum(axis=1)
     worth = amount[still.deal]
-    profiles, a_week, own = _profiles(book)
+    profiles, a_week, own = _profiles(book, amount)
     wins = np.zeros(profiles.deal.size)
     season = _season(book, days)
     for week, share in enumerate(_parts_of_weeks(days).tolist()):
@@ -377,7 +377,7 @@ def _season(book: Book, days: float) -> Array:
     return np.asarray(np.exp(np.clip(weight * seen, -MOST_SEASON, MOST_SEASON)))
 
 
-def _profiles(book: Book) -> tuple[Stays, Array, Array]:
+def _profiles(book: Book, amount: Array) -> tuple[Stays, Array, Array]:
     """The first stay of deals created lately, as if it began now, how many of each come a week, and what each is worth.
 
     As many deals of every size as came, so that no lot is drawn; each is worth as much as those that it stands for.
@@ -391,7 +391,7 @@ def _profiles(book: Book) -> tuple[Stays, Array, Array]:
     recent = first[(created > book.day - RECENT_DAYS) & (created <= book.day)]
     if not recent.size:
         return stays.chosen(recent), np.zeros(0), np.zeros(0)
-    worth = book.amounts()[stays.deal[recent]]
+    worth = amount[stays.deal[recent]]
     alike = np.array_split(np.argsort(worth, kind="stable"), min(recent.size, MOST_PROFILES))
     taken = np.array([some[some.size // 2] for some in alike])
     span = min(RECENT_DAYS, max(book.day - float(book.created.min()), WEEK))

@@ -182,11 +182,11 @@ class Passage:
         ever = self._ever_by_week(lift.stage, n_weeks) if lift else np.zeros(0)
         calm = cache(partial(self._weekly, passed=np.zeros(n_weeks), lift=lift, ever=ever))
         for week, flag in enumerate(calendar.tolist()):
-            spent, before = np.arange(week + 1), self.before
+            before = self.before
             if ended[week]:
                 # the last quarter ended in the middle of the week before this one, on average
                 last = np.searchsorted(ended, ended[week], "left") - 0.5
-                before = self.clock + last
+                before, spent = self.clock + last, np.arange(week + 1)
                 part = np.clip((last - week + spent) / np.maximum(spent, 1), 0, 1)
                 leaves, goes_on = self._weekly(flag, part, lift, ever)
             else:

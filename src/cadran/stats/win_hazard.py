@@ -131,14 +131,14 @@ class WinHazard:
         part, reached = groups(n, self.steps.size, len(self.encoding.centres)), _reached(BUCKETS, self.steps)
         base, curve = coefficients[part["level"]] + coefficients[part["stage"]], _curve(self.steps.size)
         weekly = coefficients[part["week"]].reshape(n, BUCKETS.size) + curve @ coefficients[part["curve"]]
-        kinds = self.encoding.effects(deals, coefficients[part["rest"]])
-        own = sum((effect for name, effect in kinds.items() if name != without), np.zeros(deals.deal.size))
+        effects = self.encoding.effects(deals, coefficients[part["rest"]])
+        own = sum((effect for name, effect in effects.items() if name != without), np.zeros(deals.deal.size))
+        own = np.repeat(own[:, None], BUCKETS.size, axis=1)
         figures = self.encoding.scaled(deals)
-        slopes = coefficients[part["pace"]].reshape(len(figures), curve.shape[1]) @ curve.T
-        paces = zip(figures.items(), slopes, strict=True)
-        own = own[:, None] + sum(
-            (np.outer(values, slope) for (name, values), slope in paces if name != without), np.zeros(BUCKETS.size)
-        )
+        paces = coefficients[part["pace"]].reshape(len(figures), curve.shape[1])
+        for (name, values), pace in zip(figures.items(), paces, strict=True):
+            if name != without:
+                own += np.outer(values, curve @ pace)
         touch = coefficients[part["touch"]] * touches
         closing, *passed = (coefficients[part[name]].reshape(n, self.steps.size) @ reached.T for name in ENDS)
         if not self.steps.size:
@@ -249,7 +249,7 @@ def _design(
     n, size = len(stays.stages), weeks.row.size
     stage = stays.stage[weeks.row]
     own = encoding.columns(stays)[weeks.row]
-    at_close = sparse.csr_matrix((closing, (np.arange(size), stage)), shape=(size, n))[:, : 0 if steps.size else n]
+    at_close = [] if steps.size else [sparse.csr_matrix((closing, (np.arange(size), stage)), shape=(size, n))]
     age = _curve(steps.size)[bucket(weeks.clock)]
     row, step = np.nonzero(_reached(weeks.clock, steps))
     cells = (row, stage[row] * steps.size + step)
@@ -261,7 +261,7 @@ def _design(
         sparse.csr_matrix(np.ones((size, 1))),
         one_hot(stage, n),
         one_hot(stage * BUCKETS.size + bucket(weeks.clock), n * BUCKETS.size),
-        at_close,
+        *at_close,
         sparse.csr_matrix(touches[:, None]),
         sparse.csr_matrix(trend[:, None]),
         sparse.csr_matrix(age),
